@@ -11,11 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.drawing import special_cases
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import Draw, special_cases
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.drawing import Draw
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: Draws after which a kind of corner case that was not drawn is taken to be ruled out by the flags. The rarest, a

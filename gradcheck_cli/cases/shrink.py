@@ -12,13 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.framework.named import ByName
-from gradcheck_cli.layers.framework.parameter import Integer
-from gradcheck_cli.layers.framework.words import Choice, Real, Shape
+from gradcheck_cli.layers.framework.parameter import Integer, Parameter
+from gradcheck_cli.layers.framework.text_parameters import Choice, Real, Shape
 
 if TYPE_CHECKING:
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.parameter import Parameter
 
 
 def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Case:

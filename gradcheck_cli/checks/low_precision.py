@@ -94,7 +94,7 @@ def _rounded(run: CaseRun, name: str, lenient: Estimate) -> ArrayResult:
     reason = f"{subject.name} could not be decided{share_of(lost)}: it is right in float64, and lost in {run.dtype}"
     if has_reference(run):
         reason += f", by more than {TIMES} times what the reference loses"
-    if (abs(array) < abs(lenient.value))[lost].all():
+    if ((array != 0) & (abs(array) < abs(lenient.value)))[lost].all():
         most = f"{largest_exact(run.dtype):,.0f}"
         reason += f", where sums of numbers of one sign stop growing ({most} + 1 is {most}): sum in float32"
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
@@ -102,7 +102,9 @@ def _rounded(run: CaseRun, name: str, lenient: Estimate) -> ArrayResult:
 
 def _seen(here: ArrayResult, wide: ArrayResult, dtype: str) -> ArrayResult:
     """Return the result of a gradient that is not wrong in the narrow dtype, with what is seen of it in float64."""
-    result = replace(here, floor=min(here.floor or math.inf, wide.floor or math.inf))
+    floor, stands_out = min(here.floor or math.inf, wide.floor or math.inf), here.stands_out or wide.stands_out
+    worst = wide.worst if wide.stands_out else here.worst
+    result = replace(here, floor=floor, stands_out=stands_out, worst=worst)
     if wide.verdict is not Verdict.FAIL:
         return result
     reason = f"{wide.reason}; in {dtype} its roundings hide that, in float64 they do not"

@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.defaults import Configured
     from gradcheck_cli.layers.framework.layer import Layer
 
-#: Fields of the request that make no sense without a layer.
-_OF_ONE_LAYER = {"adapter"}
-
-#: Fields of the request that make no sense for a sweep: it tries all steps, judges nothing, and shows all.
-_OF_CHECKS = {
-    *("fuzz", "shard", "max_failures", "tol", "step", "repeat", "skipped_duties"),
-    *("jobs", "dask", "resume", "since", "format_", "show", "by"),
-}
-
 #: Flags that belong to the command `sweep`, the first of them until version 0.1.
 _OF_SWEEPS = ("--step-sweep", "--plot")
 
@@ -111,7 +102,7 @@ def sweep_command(name: str, layer_name: str) -> click.Command:
         "and the h that the checker chooses. Nothing is checked.\n\n"
         f"{_implementations(layer)}.\n\nWith no geometry flag the default geometry alone is tried."
     )
-    flags = [*geometry_flags(layer), *request_flags(Request, SWEEP_FORMATS, _OF_CHECKS)]
+    flags = [*geometry_flags(layer), *request_flags(Request, SWEEP_FORMATS, "sweep")]
     run = partial(_run, layer, sweep=True)
     return CheckCommand(name, callback=run, params=_parameters(layer, flags), help=text, **_SETTINGS)
 
@@ -124,7 +115,7 @@ def files_command(name: str) -> click.Command:
         "is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
         "FILE.py:forward,backward is that pair alone."
     )
-    params = _parameters(None, request_flags(Request, FORMATS, _OF_ONE_LAYER))
+    params = _parameters(None, request_flags(Request, FORMATS, "files"))
     return _FilesCommand(name, callback=partial(_run, None), params=params, help=text, **_SETTINGS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,24 +38,16 @@ def _complete(_ctx: click.Context, _param: click.Parameter, start: str) -> list[
 @click.option("--markdown", is_flag=True, help="print all of them as one page of Markdown")
 def explain_command(code: str | None, *, markdown: bool) -> None:
     """Describe a code, or list all."""
-    from rich.console import Console  # these are needed here alone
-
-    from gradcheck_cli.checks.diagnosis.reference import by_code, near
+    from gradcheck_cli.checks.diagnosis.reference import by_code, near  # these are needed here alone
     from gradcheck_cli.report import reference
+    from gradcheck_cli.report.formats import DisplayOptions
+    from gradcheck_cli.report.style import make_console
 
     if markdown:
         click.echo(reference.markdown(), nl=False)
         return
-    color = wants_color("auto", sys.stdout)
-    console = Console(
-        width=terminal_width(sys.stdout, int(os.environ.get("COLUMNS") or _WIDTH)),
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
+    width = terminal_width(sys.stdout, _WIDTH)
+    console = make_console(sys.stdout, DisplayOptions(color=wants_color("auto", sys.stdout), width=width))
     if code is None:
         console.print(reference.list_codes(console.width), soft_wrap=True)
         return

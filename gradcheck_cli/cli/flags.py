@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -38,22 +38,45 @@ def help_by_section(command: click.Command, ctx: click.Context) -> dict[str, lis
     return sections
 
 
-def flag(section: str, name: str, type_: Any, help_: str, default: Any = None, **option: Any) -> Any:
-    """Declare a field of the request that a flag sets; without a type a switch. `option` is for `click.Option`."""
+def flag(
+    section: str,
+    name: str,
+    type_: Any,
+    help_: str,
+    default: Any = None,
+    *,
+    not_for: str = "",
+    decides: bool = False,
+    **option: Any,
+) -> Any:
+    """Declare a field of the request that a flag sets.
+
+    Args:
+        section: the heading in help.
+        name: the flag, and a short one before it if it has one.
+        type_: of its value; None for a switch.
+        help_: what it does.
+        default: the value of the field if it is not given.
+        not_for: the kind of command that it makes no sense for: "sweep" or "files".
+        decides: whether the result of a case depends on it.
+        option: further arguments of `click.Option`.
+    """
     option |= {"is_flag": True} if type_ is None else {"type": type_}
     option |= {"section": section, "help": help_, "default": default}
-    return field(default=default, metadata={"names": name.split(), "option": option})
+    return field(
+        default=default, metadata={"names": name.split(), "option": option, "not_for": not_for, "decides": decides}
+    )
 
 
-def request_flags(request: type, formats: Iterable[Format], leave_out: Collection[str] = ()) -> list[Flag]:
-    """Make the flags that the fields of the request declare, but for some fields; `paths` has one for each format."""
+def request_flags(request: type, formats: Iterable[Format], command: str = "layer") -> list[Flag]:
+    """Make the flags of a kind of command from the fields of the request; `paths` has one for each format."""
     flags = []
     for one in fields(request):
         if one.name == "paths":
             flags += [
                 Flag([f"--{f.name}", f.name], type=_target(f), help=f.help, section=OUTPUT) for f in formats if f.help
             ]
-        elif one.metadata and one.name not in leave_out:
+        elif one.metadata and one.metadata["not_for"] != command:
             flags.append(Flag([*one.metadata["names"], one.name], **one.metadata["option"]))
     return flags
 

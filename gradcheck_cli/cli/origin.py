@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.cli.request import Request
@@ -41,13 +42,6 @@ class Sources:
 
 def settings_that_matter(request: Request) -> dict[str, Any]:
     """Return the flags on whose values the result of a case depends, beside those of the case."""
-    return {
-        "--method": request.method,
-        "--tol": request.tol,
-        "--step": request.step,
-        "--repeat": request.repeat,
-        "--skip-duty": list(request.skipped_duties),
-        "--adapter": request.adapter,
-        "--timeout": request.timeout,
-        "--memory": request.memory,
-    }
+    deciding = {one.name: one.metadata["names"][-1] for one in fields(request) if one.metadata.get("decides")}
+    values = {name: getattr(request, field) for field, name in deciding.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -41,7 +41,9 @@ _TOLERANCE = "100, but at most 1/256 of the scale"
 _COLOR = "auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured"
 _SHOWN = f"each failure once; up to {MANY_CASES} cases that you ask for all; of several files grades"
 
-_case, _check, _bulk, _output = (partial(flag, section) for section in ("Cases", "Check", "Many cases", OUTPUT))
+# A sweep is of one case, tries all steps, and judges nothing.
+_case, _bulk = (partial(flag, section, not_for="sweep") for section in ("Cases", "Many cases"))
+_inputs, _check, _output = partial(flag, "Check"), partial(flag, "Check", decides=True), partial(flag, OUTPUT)
 
 
 @frozen
@@ -59,20 +61,23 @@ class Request:
     shard: tuple[int, int] | None = _case("--shard", SHARD, "the part I of N of the cases, the same on every machine")
     max_failures: int | None = _case("--max-failures", whole_number(1, metavar="K"), "stops when K cases have failed")
 
-    dtypes: tuple[str, ...] = _check(
+    dtypes: tuple[str, ...] = _inputs(
         "--dtype", names(DTYPES), f"{', '.join(DTYPES)}, or a list  [float64]", ("float64",)
     )
-    seed: int = _check("--seed", whole_number(), "fixes the inputs, the cotangent and random cases  [0]", 0)
+    seed: int = _inputs("--seed", whole_number(), "fixes the inputs, the cotangent and random cases  [0]", 0)
     method: str = _check("--method", click.Choice(METHODS), "how derivatives are computed  [auto]", "auto")
-    tol: float | None = _check("--tol", positive_number(), f"tolerance in roundings (eps of the dtype)  [{_TOLERANCE}]")
+    tol: float | None = _check(
+        "--tol", positive_number(), f"tolerance in roundings (eps of the dtype)  [{_TOLERANCE}]", not_for="sweep"
+    )
     step: float | None = _check(
-        "--step", positive_number(), "fixes the step h of the differences  [chosen and bounded]"
+        "--step", positive_number(), "fixes the step h of the differences  [chosen and bounded]", not_for="sweep"
     )
     repeat: int = _check(
         "--repeat",
         whole_number(0, _MOST_REPEATED, "K"),
         "calls both passes K times more at the same inputs, to find what is wrong only sometimes  [0]",
         0,
+        not_for="sweep",
     )
     skipped_duties: tuple[str, ...] = _check(
         "--skip-duty",
@@ -80,9 +85,13 @@ class Request:
         f"duties beside the right numbers that are not tried: {', '.join(DUTIES)}",
         (),
         metavar="DUTY",
+        not_for="sweep",
     )
     adapter: str | None = _check(
-        "--adapter", ADAPTER, "makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits"
+        "--adapter",
+        ADAPTER,
+        "makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits",
+        not_for="files",
     )
     timeout: float = _check("--timeout", _TIMEOUT, "seconds for one call of your code  [60]", 60.0)
     memory: float | None = _check("--memory", _MEMORY, "GiB that one implementation may hold  [half of the machine's]")
@@ -103,18 +112,22 @@ class Request:
         "a JSON report: files that have not changed since are not checked again, and their results carried over",
     )
 
-    format_: str | None = _output("--format", click.Choice(_ON_STDOUT), f"what stdout shows  [{_FORMAT}]")
+    format_: str | None = _output(
+        "--format", click.Choice(_ON_STDOUT), f"what stdout shows  [{_FORMAT}]", not_for="sweep"
+    )
     paths: Mapping[str, str]  #: by the names of formats, each of which has a flag; `-` is stdout
     show: str | None = _output(
         "--show",
         click.Choice(["all", "failed", "worst", "grades"]),
         f"which cases, or only a row for each implementation  [{_SHOWN}]",
+        not_for="sweep",
     )
     by: str = _output(
         "--by",
         click.Choice(["file", "verdict"]),
         "the order of the table of implementations: each file by its worst, or each row by its own verdict  [file]",
         "file",
+        not_for="sweep",
     )
     quiet: bool = _output("-q --quiet", None, "one line for each implementation, with the cause", default=False)
     verbose: bool = _output("-v --verbose", None, "everything, arrays included", default=False)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside, inside_calls
-from gradcheck_cli.engine.user_code import ReportedError, checked_names
+from gradcheck_cli.engine.user_code import ReportedError, require_home
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
@@ -43,12 +43,12 @@ _KEPT = object()
 _MOST_WORDS = 100
 
 
-def describe(code: UserCode, task: Task, case: Case) -> dict[str, Any]:
+def describe(code: UserCode, task: Task, case: Case, *, is_first: bool) -> dict[str, Any]:
     """Return what the other process says of the implementation of a task. It raises what `UserCode.ask` does."""
-    answer = code.ask(inside.describe, task, case)
+    answer = code.ask(inside.describe, task, case, is_first)
     with code.reading():
         described: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
-        described["name"], described["spec"] = checked_names(described["name"], described["spec"], task.spec)
+        require_home(task.spec, str(described["name"]), described["spec"])
         layer = LAYERS[case.layer]
         if not {*described["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
             raise ProtocolError("inputs other than those of the layer")
@@ -92,17 +92,18 @@ class _Cache:
 
 
 class _Planned(NamedTuple):
-    """A call that comes next, and the number of the cache that it leaves, or that it is given."""
+    """A call that comes next, and how it is made."""
 
     step: Step
-    number: int
+    number: int  #: of the cache that it leaves, or that it is given
+    manner: inside_calls.Manner
 
 
 class _Calls:
     """The passes of an implementation in another process.
 
-    Calls that are expected are made there one after the other, while the checks work on the answers. The first call
-    that is another one stops them.
+    Calls that are expected are made there one after the other, while the checks go on here. The first call that is
+    another one stops them.
     """
 
     def __init__(self, code: UserCode, begins: tuple[Task, Case]) -> None:
@@ -140,7 +141,7 @@ class _Calls:
             return {name: value_of(found[name], answer.arrays) for name in names if name in found}
 
     def expect(self, steps: Sequence[Step]) -> None:
-        """Note which calls come next, unless that is known."""
+        """Have calls made that come next, unless that is so already."""
         known: list[_Planned] = []
         for planned, step in zip(self._planned, steps, strict=False):
             if not _is_same(planned, step, known):
@@ -148,10 +149,13 @@ class _Calls:
                 known = []
                 break
             known.append(planned)
+        manner = inside_calls.Manner(quiet=np.geterr()["invalid"] == "ignore", watched=current_watch() is not None)
         for step in steps[len(known) :]:
             number = next(self._numbers) if isinstance(step, ForwardStep) else _number(step.cache, known)
-            known.append(_Planned(step, number))
+            known.append(_Planned(step, number, manner))
             self._planned.append(known[-1])
+        if not self._is_answering:
+            self._make_planned()
 
     def seed(self, seed: int) -> None:
         """Have the generators there seeded before the next call."""
@@ -180,8 +184,6 @@ class _Calls:
         """
         self._seed = None
         self.expect([step])
-        if not self._is_answering:
-            self._make_planned()
         number = self._planned.popleft().number
         answer = self._code.answer()
         self._is_answering = answer.more
@@ -193,20 +195,16 @@ class _Calls:
         """Have the planned calls made, as many as give and return little together."""
         steps: list[tuple[Any, ...]] = []
         size = 0
-        for step, number in self._planned:
+        for step, number, manner in self._planned:
             given = step.inputs.values() if isinstance(step, ForwardStep) else _arrays(step.cotangent)
             size += self._size + sum(array.nbytes for array in given)
             if steps and size > LARGE:
                 break
-            steps.append(_request(step, number))
-        manner = inside_calls.Manner(
-            quiet=np.geterr()["invalid"] == "ignore",
-            watched=current_watch() is not None,
-            dropped=tuple(self._dropped),
-        )
+            steps.append((tuple(manner), *_request(step, number)))
+        begins, dropped = self._begins, tuple(self._dropped)
+        self._begins, self._is_answering = None, True
         self._dropped.clear()
-        begins, self._begins = self._begins, None
-        self._code.process.send(inside.call_passes, begins, steps, tuple(manner), calls=len(steps))
+        self._code.process.send(inside.call_passes, begins, steps, dropped, calls=len(steps))
 
     def _forget_plan(self) -> None:
         self._planned.clear()
@@ -230,8 +228,10 @@ def _is_same(planned: _Planned, step: Step, before: Sequence[_Planned]) -> bool:
     if known.seed != step.seed:
         return False
     if isinstance(known, ForwardStep) and isinstance(step, ForwardStep):
-        alike = known.parameters is step.parameters and known.inputs.keys() == step.inputs.keys()
-        return alike and all(_are_same(array, step.inputs[name]) for name, array in known.inputs.items())
+        if known.inputs is step.inputs or known.inputs.keys() != step.inputs.keys():
+            return known.inputs is step.inputs and known.parameters is step.parameters
+        same = [_are_same(array, step.inputs[name]) for name, array in known.inputs.items()]
+        return all(same) and known.parameters is step.parameters
     if isinstance(known, BackwardStep) and isinstance(step, BackwardStep):
         alike = planned.number == _number(step.cache, before) and known.names == step.names
         return alike and all(map(_are_same, _arrays(known.cotangent), _arrays(step.cotangent)))
@@ -240,8 +240,9 @@ def _is_same(planned: _Planned, step: Step, before: Sequence[_Planned]) -> bool:
 
 def _are_same(one: Array, other: Array) -> bool:
     """Tell whether two arrays are the same in memory, too."""
-    form, other_form = ((array.dtype, array.shape, array.strides) for array in (one, other))
-    return one is other or (form == other_form and one.tobytes() == other.tobytes())
+    if one is other or one.shape != other.shape or one.strides != other.strides or one.dtype != other.dtype:
+        return one is other
+    return one.tobytes() == other.tobytes()
 
 
 def _arrays(cotangent: Array | tuple[Array, ...]) -> tuple[Array, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.tally import Tally
 from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.process import Process
-    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 

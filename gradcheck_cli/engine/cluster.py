@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, KilledWorker, SchedulerPlugin
@@ -25,7 +26,6 @@ from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from pathlib import Path
 
 #: Seconds to wait for the scheduler, and for a first worker.
 _PATIENCE = 10.0

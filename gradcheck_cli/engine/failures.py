@@ -12,17 +12,15 @@ from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.engine.engine import WorkersLostError
 from gradcheck_cli.engine.errors import describe_bug
-from gradcheck_cli.results.findings import Findings
-from gradcheck_cli.results.result import SmallestFailure, Verdict
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.result import CaseResult, SmallestFailure, Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
     from threading import Event
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult
 
     Check = Callable[[Case], CaseResult]
 

@@ -33,11 +33,10 @@ if TYPE_CHECKING:
 
 
 class Manner(NamedTuple):
-    """How calls are made."""
+    """How a call is made."""
 
-    quiet: bool = False  #: whether NumPy warns of nothing
-    watched: bool = False  #: whether to see which arguments are written into
-    dropped: tuple[int, ...] = ()  #: caches that are not needed any more
+    quiet: bool  #: whether NumPy warns of nothing
+    watched: bool  #: whether to see which arguments are written into
 
 
 @dataclass
@@ -72,26 +71,26 @@ def describe_raised(error: BaseException) -> dict[str, Any]:
     return {"error": encode(describe_error(error))}
 
 
-def make_calls(steps: Sequence[tuple[Any, ...]], given: tuple[Any, ...]) -> Iterator[Answer]:
+def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iterator[Answer]:
     """Make calls one after the other, and answer each; no more after one that raised, or much that was returned.
 
     Args:
-        steps: of each call the pass, the number of the cache, a seed or None, and what the pass takes.
-        given: the manner.
+        steps: of each call the manner, the pass, the number of the cache, a seed or None, and what the pass takes.
+        dropped: the numbers of caches that are not needed any more.
     """
-    manner, size = Manner(*given), 0
-    for number in manner.dropped:
+    size = 0
+    for number in dropped:
         session.caches.pop(number, None)
-    for place, (make, number, seed, *arguments) in enumerate(steps, start=1):
+    for place, ((quiet, watched), make, number, seed, *arguments) in enumerate(steps, start=1):
         arrays: list[Array] = []
         try:
             with (
-                watch_arguments(session.watch) if manner.watched else nullcontext(),
-                np.errstate(all="ignore") if manner.quiet else nullcontext(),
+                watch_arguments(session.watch) if watched else nullcontext(),
+                np.errstate(all="ignore") if quiet else nullcontext(),
             ):
                 if seed is not None:
                     session.code.seed(seed)
-                value = _PASSES[make](number, *arguments, arrays, watched=manner.watched)
+                value = _PASSES[make](number, *arguments, arrays, watched=watched)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
             value = describe_raised(error)
         size += sum(array.nbytes for array in arrays)

@@ -14,15 +14,12 @@ import os
 import stat
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.results.encoding import decode, encode
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.result import CaseResult
 
 _TITLE = "gradcheck_run"
 _VERSION = 2

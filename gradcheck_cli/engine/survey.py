@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, ReportedError, UserCode, describe_death, report_failure
-from gradcheck_cli.guard.process import ProcessDiedError
+from gradcheck_cli.guard.process import Process, ProcessDiedError
+from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.implementation.finding.advice import describe_nothing
 from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_its_own
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
@@ -18,10 +19,6 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.implementation.loading.paths import shown_home, split_spec
 from gradcheck_cli.layers import LAYERS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.guard.process import Process
-    from gradcheck_cli.guard.protocol import Answer
 
 _Found = TypeVar("_Found", Identified, Tried)
 

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.state import current_folder
+from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.result import CaseResult
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.engine.errors import ErrorReport
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
 #: What is done with a case: `check_case` or `sweep_case`.
 Check = Callable[["Case", "Implementation", "Settings"], "CaseResult"]
-
-
-class Names(NamedTuple):
-    """The names of an implementation."""
-
-    shown: str  #: in reports
-    typed: str | None  #: on a command line; None if there is no such name
 
 
 @frozen
@@ -45,8 +38,8 @@ class Task:
         """Whether the implementation is one that the layer has."""
         return self.spec in LAYERS[self.layer].builtin and self.settings.adapter is None
 
-    def error_result(self, case: Case, error: ErrorReport, names: Names | None = None) -> CaseResult:
-        """Return the result of a case that came to no verdict."""
+    def error_result(self, case: Case, error: ErrorReport, names: tuple[str, str | None] | None = None) -> CaseResult:
+        """Return the result of a case that came to no verdict; `names` are as reports show it, and as users type it."""
         from gradcheck_cli.checks.diagnosis.place.frame import shown_place  # only after an error
 
         shown, typed = names or (self.spec, self.spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -108,10 +109,9 @@ class Channel:
 
     def is_asked(self) -> bool:
         """Tell whether another request has come."""
-        try:
-            return bool(self._unread or self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            return False
+        events = select.poll()
+        events.register(self.connection, select.POLLIN)
+        return bool(self._unread or events.poll(0))
 
     def _read(self, size: int, wait: Callable[[], object] | None) -> None:
         """Read until so many bytes are there."""

@@ -21,7 +21,7 @@ from gradcheck_cli.layers.framework.drawing import Draw, Given, pick
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.named import FrozenMapping, by_name
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import Constant, Interval, Labels, Shape, text
+from gradcheck_cli.layers.framework.text_parameters import Constant, Interval, Labels, Shape, text
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 

@@ -30,8 +30,7 @@ class CsvReport:
 
     def add(self, result: CaseResult) -> None:
         """Count one result."""
-        if result.smallest is None:
-            self._grades.add(result)
+        self._grades.add(result)
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002
         """Write the rows, as RFC 4180 has them."""

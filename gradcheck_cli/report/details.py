@@ -134,10 +134,24 @@ def _more(result: CaseResult, arrays: Sequence[ArrayResult]) -> Iterator[Text]:
         missed = max(array.missed or 0.0 for array in exact)
         names = ", ".join(array.name for array in exact)
         yield Text(f"exact at small integers: {names}; an error in one element is missed with probability {missed:.1g}")
+    yield from _accumulation(arrays)
     for array in arrays:
         if array.arrays is not None:
             for name in ("analytic", "numeric", "error_bound"):
                 yield Text(f"{array.name} {name.replace('_', ' ')}:\n{getattr(array.arrays, name)}", no_wrap=True)
+
+
+def _accumulation(arrays: Sequence[ArrayResult]) -> Iterator[Text]:
+    """Yield how arrays were accumulated, as far as that is known."""
+    for dtype in sorted({array.accumulates_in for array in arrays if array.accumulates_in}):
+        own, others = (
+            ", ".join(a.name for a in arrays if a.accumulates_in == dtype and (a.dtype == dtype) is is_own)
+            for is_own in (True, False)
+        )
+        if own:
+            yield Text(f"rounded to {dtype} at each step: {own}")
+        if others:
+            yield Text(f"accumulated in {dtype}: {others}")
 
 
 def _represented(smallest: SmallestFailure, verdict: Verdict) -> str:

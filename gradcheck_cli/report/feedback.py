@@ -18,7 +18,7 @@ from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.report.formats import DisplayOptions, Folder
 from gradcheck_cli.report.plain import describe_case, describe_versions, explain
 from gradcheck_cli.report.style import word
-from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.grades import Grade, Grades
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
@@ -41,13 +41,11 @@ class FeedbackReport:
 
     def __init__(self, run: Run, stream: Folder, options: DisplayOptions) -> None:  # noqa: ARG002
         self._run, self._folder = run, stream
-        self._grades, self._findings = Grades(), Findings(random=run.random)
+        self._grades = Grades(random=run.random)
 
     def add(self, result: CaseResult) -> None:
         """Count one result."""
-        if result.smallest is None:
-            self._grades.add(result)
-        self._findings.add(result)
+        self._grades.add(result)
 
     def finish(self, summary: Summary) -> None:
         """Write a text for each file."""
@@ -74,7 +72,7 @@ class FeedbackReport:
         what = f"{join_names(names) if names else own}" + (f" ({layer})" if layer else "")
         cases = f", {grade.counts[Verdict.PASS]} of {grade.ran} cases passed" if grade.ran and layer else ""
         yield clean(f"{word(grade.verdict)}: {what}{cases}")
-        found = self._findings.of(implementation, layer)[::-1]
+        found = self._grades.findings.of(implementation, layer)[::-1]
         if grade.reason and not found:  # a skip, or a remark on a pass
             yield _indented(_without_folder(grade.reason, file, own))
         for finding in found:

@@ -14,7 +14,7 @@ from typing import TextIO
 from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.plain import describe_case, describe_run, describe_versions, explain
 from gradcheck_cli.report.style import word
-from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.grades import Grade, Grades
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
@@ -41,13 +41,11 @@ class MarkdownReport:
 
     def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
         self._run, self._stream = run, stream
-        self._grades, self._findings = Grades(), Findings(random=run.random)
+        self._grades = Grades(random=run.random)
 
     def add(self, result: CaseResult) -> None:
         """Count one result."""
-        if result.smallest is None:
-            self._grades.add(result)
-        self._findings.add(result)
+        self._grades.add(result)
 
     def finish(self, summary: Summary) -> None:
         """Write the whole report."""
@@ -61,7 +59,7 @@ class MarkdownReport:
         if rows_left_out:
             blocks.append(f"{rows_left_out} more implementations are left out here.")
         room = _MOST_WITH_DETAILS - sum(len(block.encode()) for block in blocks)
-        found = [finding for (name, layer), _ in worst_first for finding in self._findings.of(name, layer)[::-1]]
+        found = [finding for (name, layer), _ in worst_first for finding in self._grades.findings.of(name, layer)[::-1]]
         details, left_out = _fitting(map(_details, found), room)
         if left_out:
             details.append(f"{left_out} more {'failure is' if left_out == 1 else 'failures are'} not described here.")

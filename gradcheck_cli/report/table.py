@@ -13,7 +13,6 @@ from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.grades import cause_lines, grade_lines, grade_table
 from gradcheck_cli.report.skipped import Skipped
 from gradcheck_cli.report.style import COUNTED, STYLES, figure, hang, make_console, word
-from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
@@ -31,8 +30,7 @@ class TableReport:
     def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:
         self._run, self._options = run, options
         self._console = make_console(stream, options)
-        self._grades, self._skipped = Grades(), Skipped()
-        self._findings = Findings(random=run.random)
+        self._grades, self._skipped = Grades(random=run.random), Skipped()
         self._worst: CaseResult | None = None
         self._first: dict[tuple[str, str], CaseResult] = {}  # of each implementation, to introduce it
         self._introduced: CaseResult | None = None  # of the implementation introduced last
@@ -75,9 +73,7 @@ class TableReport:
 
     def _count(self, result: CaseResult) -> None:
         self._first.setdefault((result.implementation, result.layer), result)
-        self._findings.add(result)
-        if result.smallest is None:
-            self._grades.add(result)
+        self._grades.add(result)
         if self._worst is None or _badness(result) > _badness(self._worst):
             self._worst = result
         if result.verdict is Verdict.SKIP and result.ran:
@@ -95,7 +91,7 @@ class TableReport:
                 self._introduce(alone)
                 self._details(describe(alone, self._console))
             for name, layer in self._grades:
-                for finding in self._findings.of(name, layer):
+                for finding in self._grades.findings.of(name, layer):
                     self._introduce(finding.result)
                     self._details(describe_finding(finding, self._console, explained=self._explained))
                     self._explained = self._explained or has_figures(finding.result)

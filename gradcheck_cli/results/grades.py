@@ -73,17 +73,21 @@ class Grade:
 
 
 class Grades:
-    """Collects results by implementation."""
+    """Collects results by implementation, and the distinct failures that a report describes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, random: bool = False) -> None:
+        """Start without any; of `random` cases the smallest that fail are described, which are not counted."""
         self._grades: dict[tuple[str, str], Grade] = {}  # by the implementation and its layer
+        self.findings = Findings(random=random)
 
     def __len__(self) -> int:
         return len(self._grades)
 
     def add(self, result: CaseResult) -> None:
         """Count a result."""
-        self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
+        self.findings.add(result)
+        if result.smallest is None:
+            self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return (key for key, _ in self.items())

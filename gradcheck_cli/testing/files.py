@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 import pytest
@@ -18,7 +19,7 @@ from click.core import ParameterSource
 from gradcheck_cli.cli.commands import files_command
 from gradcheck_cli.cli.files import plan_files
 from gradcheck_cli.cli.plan import Plan
-from gradcheck_cli.cli.request import make_request
+from gradcheck_cli.cli.request import Request, make_request
 from gradcheck_cli.cli.run import compute_results
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.call import InProcess
@@ -26,14 +27,8 @@ from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine
 from gradcheck_cli.implementation.finding.folder import may_have_passes
 from gradcheck_cli.implementation.loading.paths import SUFFIXES, read_source, split_spec
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.testing.outcome import make_outcome
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gradcheck_cli.cli.request import Request
-    from gradcheck_cli.results.result import CaseResult
 
 #: Fields of the request that `--gradcheck-args` may set: which cases there are, and how each is checked.
 _SETTABLE = {"fuzz", "dtypes", "seed", "method", "tol", "step", "repeat", "skipped_duties", "timeout", "memory"}

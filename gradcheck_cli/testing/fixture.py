@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck_cli.cases.cases import Listed, Product
-from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.cases.cases import Cases, Listed, Product
+from gradcheck_cli.checks.check import Functions, check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.state import preserve_folder
+from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.implementation.resolve import resolve
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.testing.outcome import make_outcome
 
 if TYPE_CHECKING:
-    from gradcheck_cli.cases.cases import Cases
-    from gradcheck_cli.checks.check import Functions
-    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: Columns that pytest puts before each line of a failed assertion: `E` and the indentation of the statement.

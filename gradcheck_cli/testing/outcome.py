@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.report.formats import FORMATS, DisplayOptions, make_report
 from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.workflow_commands import defuse, in_actions
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import CaseResult
 
 
 @frozen

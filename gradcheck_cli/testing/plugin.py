@@ -6,13 +6,12 @@ pytest imports this module whenever it starts, so it imports nothing but pytest;
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gradcheck_cli.testing.fixture import Gradcheck
 
 

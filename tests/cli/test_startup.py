@@ -48,7 +48,7 @@ UNUSED = (
     "layers.conv.faults",
     "layers.conv.forward_faults",
     "layers.framework.named",
-    "layers.framework.words",
+    "layers.framework.text_parameters",
     "numeric.projected",
     "checks.plain_differences",
     "checks.worst_element",

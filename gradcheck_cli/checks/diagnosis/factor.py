@@ -13,6 +13,7 @@ from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis
 from gradcheck_cli.checks.diagnosis.other_cases import OtherCase, OtherCases
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.conv.geometry import WindowedCase
 from gradcheck_cli.layers.framework.axes import SAMPLE, Axis
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.numeric.arrays import Array
@@ -234,8 +235,8 @@ def likely_sizes(evidence: Evidence, name: str) -> dict[str, int]:
         symbols = tuple(dict.fromkeys(axis.size for axis in choice))
         if symbols and all(symbol in known for symbol in symbols):
             found.setdefault(" ".join(symbols), math.prod(known[symbol] for symbol in symbols))
-    windows = [(name, size) for name, size in (problem.parameters or {}).items() if name.startswith("pool_")]
-    pool = {name: size for name, size in windows if isinstance(size, int)}
-    if pool:  # a mean over windows is divided by it
-        found.setdefault(" ".join(pool), math.prod(pool.values()))
+    case = evidence.run.case
+    kernels = [name for name in case.kernels if name not in known] if isinstance(case, WindowedCase) else []
+    if kernels:  # of no array: a mean over windows is divided by it
+        found.setdefault(" ".join(kernels), math.prod(case.geometry[name] for name in kernels))
     return found

@@ -21,7 +21,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.faults import faults_to_try
-from gradcheck_cli.layers.framework.words import Choice
+from gradcheck_cli.layers.framework.text_parameters import Choice
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
 

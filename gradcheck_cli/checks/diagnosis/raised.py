@@ -12,6 +12,7 @@ from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation, of_fa
 from gradcheck_cli.checks.diagnosis.other_cases import OtherCase
 from gradcheck_cli.checks.precision import accepted_dtype
 from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.layers.conv.geometry import WindowedCase
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.faults import faults_to_try
@@ -32,9 +33,6 @@ _SHAPES = re.compile(
 #: And of an array without elements.
 _EMPTY = re.compile(r"[(,] ?0[,)]|size 0\b|zero-size|empty")
 _SIZE = re.compile(r"cannot reshape array of size (\d+) into shape (\([\d, ]*\))")
-
-#: The numbers of windows along each axis, as layers call them: image and kernel.
-_AXES = (("H", "HH"), ("W", "WW")), (("H", "pool_height"), ("W", "pool_width"))
 
 
 def explain_error(run: CaseRun) -> tuple[str, tuple[Diagnosis, ...]]:
@@ -111,13 +109,12 @@ def _read(text: str) -> Shape:
 def _changes(case: Case, message: str) -> Iterator[Change]:
     """Yield changes of the geometry, those first that tell most."""
     geometry = case.geometry
-    axes = next(([a for a in named if a[1] in geometry] for named in _AXES if named[1][1] in geometry), [])
-    if axes and "stride" in geometry and case.layer != "conv-transpose":
-        yield from _dividing(geometry, axes)
-    if axes and "pad" in geometry:
-        yield from _pads(geometry, empty=bool(_EMPTY.search(message)))
-    if len(axes) == 2:
-        yield from _squares(geometry, axes)
+    if isinstance(case, WindowedCase):
+        yield from _dividing(case)
+        if "pad" in geometry:
+            yield from _pads(geometry, empty=bool(_EMPTY.search(message)))
+        if len(case.windows) > 1:
+            yield from _squares(geometry, [*zip((w.axis.size for w in case.windows), case.kernels, strict=True)][-2:])
     if "stride" in geometry:
         yield explanation("stride-ignored", stride=_written(geometry["stride"])), {"stride": 1}, {}
     if geometry.get("groups", 1) == 1:
@@ -129,20 +126,16 @@ def _changes(case: Case, message: str) -> Iterator[Change]:
                 yield explanation("single-axis-dropped", size=size), {size: 2}, others
 
 
-def _dividing(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[Change]:
+def _dividing(case: WindowedCase) -> Iterator[Change]:
     """Yield the image enlarged so that the stride divides it evenly."""
-    larger, rests = {}, []
-    for k, (image, kernel) in enumerate(axes):
-        stride, pad, dilation = (both(geometry.get(n, d))[k] for n, d in (("stride", 1), ("pad", 0), ("dilation", 1)))
-        span = geometry[image] + 2 * pad - dilation * (geometry[kernel] - 1) - 1
-        if rest := span % stride:
-            larger[image] = geometry[image] + stride - rest
-            padded = f"{image} + 2 pad" if "pad" in geometry else image
-            rests.append(f"{padded} - {kernel} = {span}")
-    if larger:
+    uneven = [(w.axis.size, kernel, w) for w, kernel in zip(case.windows, case.kernels, strict=True) if w.unseen]
+    if uneven:
+        larger = {image: w.size + w.stride - w.unseen for image, _, w in uneven}
+        pad = " + 2 pad" if "pad" in case.geometry else ""
+        rest = " and ".join(f"{image}{pad} - {kernel} = {w.padded - w.reach}" for image, kernel, w in uneven)
         even = ", ".join(f"{name} = {size}" for name, size in larger.items())
-        step = _written(geometry["stride"])
-        yield explanation("stride-must-divide", stride=step, rest=" and ".join(rests), even=even), larger, {}
+        step = _written(case.geometry["stride"])
+        yield explanation("stride-must-divide", stride=step, rest=rest, even=even), larger, {}
 
 
 def _pads(geometry: dict[str, Any], *, empty: bool) -> Iterator[Change]:

@@ -7,14 +7,14 @@ node that `op(tensor)` made. Both are called as the framework itself calls them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.slots import parameters_of
+from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 
 #: What the passes of an operation are called, and what a variable calls its array.
 OPERATIONS = (("forward", "backward"), ("compute", "gradient"))
@@ -63,27 +63,28 @@ def boxed_passes(cls: type) -> tuple[Any, ...] | None:
 def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
     """Return functions of arrays for one that computes with variables, each of which knows its backward pass; or None.
 
-    `relu(a)` returns `Tensor(out, (a,), back)`, or a method sets `out._backward`.
+    `relu(a)` returns `Tensor(out, (a,), back)`, or a method sets `out._backward`: of variables, or of a layer.
     """
     box = _box_of(function) if inspect.isfunction(function) else None
-    if box is None:
+    if box is None or (called := _called_on_layer(function, box)) is None:
         return None
     has_flag = "requires_grad" in inspect.signature(box).parameters
     flag = {"requires_grad": True} if has_flag else {}
 
     def forward(*arguments: Any) -> Any:
         given = [box(one, **flag) if _is_real(one) else one for one in arguments]
-        out = function(*given)
+        out = (_called_on_layer(function, box) or function)(*given)  # one call leaves nothing to another
         return _unboxed(out), (given, out)
 
     def backward(dout: Any, cache: Any) -> Any:
         given, out = cache
-        for one in _variables([out, *given], box):  # they add up gradients, on purpose
+        variables = [*_variables([*given, out], box, {})]
+        for one in variables:  # they add up gradients, on purpose
             one.grad = box(_unboxed(one), **flag).grad
-        _backpropagate(box, out, dout)
+        _backpropagate(variables, box, dout)
         return tuple(_unboxed(getattr(one, "grad", None)) for one in given if isinstance(one, box))  # type: ignore[arg-type]
 
-    names = [p.name for p in inspect.signature(function).parameters.values() if p.kind is _EITHER]
+    names = [p.name for p in inspect.signature(called).parameters.values() if p.kind is _EITHER]
     backward_ = _named(backward, function, ["dout", "cache"])
     backward_.__name__ = "backward"
     whole = _named(forward, function, names)
@@ -91,30 +92,43 @@ def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
     return whole, backward_
 
 
-def _variables(left: list[Any], box: Any) -> list[Any]:
-    """List variables and those that they were computed from."""
-    found = dict[int, Any]()
-    while left:
-        one = left.pop()
-        if isinstance(one, box) and id(one) not in found:
-            found[id(one)] = one
-            left += vars(one).values()
-        elif isinstance(one, list | tuple | set):
-            left += one
-    return list(found.values())
+def _called_on_layer(function: Callable[..., Any], box: Any) -> Callable[..., Any] | None:
+    """Return a method of a class of layers of a new layer, or None if none can be made; any other function as it is."""
+    owner = function.__globals__.get(function.__qualname__.rpartition(".")[0])
+    if not inspect.isclass(owner) or issubclass(box, owner):
+        return function
+    try:
+        return getattr(owner(), function.__name__)  # type: ignore[no-any-return]
+    except BaseException as error:  # noqa: BLE001  # user code may raise anything
+        pass_on_interrupt(error)
+        return None
 
 
-def _backpropagate(box: Any, out: Any, dout: Any) -> None:
-    """Call the backward pass of a variable, its own where that can be told the cotangent."""
-    own = next((value for value in vars(out).values() if inspect.isfunction(value)), None)
-    if len(parameters_of(out.backward)) > 0:
+def _variables(value: Any, box: Any, found: dict[int, Any]) -> Iterator[Any]:
+    """Yield variables, each after those that it was computed from."""
+    if isinstance(value, box) and id(value) not in found:
+        found[id(value)] = value
+        yield from _variables([*vars(value).values()], box, found)
+        yield value
+    elif isinstance(value, list | tuple | set):
+        for one in value:
+            yield from _variables(one, box, found)
+
+
+def _backpropagate(variables: list[Any], box: Any, dout: Any) -> None:
+    """Call the backward pass of the last variable, or where that cannot be told the cotangent those of all."""
+    out = variables[-1]
+    taken = parameters_of(out.backward)
+    if taken and is_cotangent(taken[0].name):
         try:
             out.backward(dout)
         except (AttributeError, TypeError):
             out.backward(box(dout))
-    elif own:
-        out.grad = dout
-        own(*[dout] * len(parameters_of(own)))
+        return
+    out.grad = dout
+    for one in reversed(variables):
+        for own in [value for value in vars(one).values() if inspect.isfunction(value)][:1]:
+            own(*[one.grad for p in parameters_of(own) if p.default is p.empty])
 
 
 def _is_real(value: Any) -> bool:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.guards import NONE, guards_in, guards_made
+from gradcheck_cli.implementation.conventions.inside import Path
 from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text.clean import type_name
 
 if TYPE_CHECKING:
     import contextlib
-
-    from gradcheck_cli.implementation.conventions.inside import Path
 
 
 @frozen
@@ -34,6 +33,7 @@ class Code:
     cls: Callable[..., Any] | None = None
     made: object = None  #: an instance that is there already, of which each call gets a copy
     title: str = ""  #: of a network, what the header calls it
+    taken_for: str = ""  #: of a network without a loss that runs, that of which its backward pass may be the gradient
     tensors: bool = False  #: whether they compute with tensors of PyTorch
     unguarded: frozenset[float] = frozenset()  #: numbers in their logarithms that are taken away when they are called
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
+_TRAINED = re.compile(r"weight|bias|kernel|gamma|beta|theta|^[WwUVb]([\dA-Z_xhyo]|$)")
 _CLOSE = 1e-5  #: what the slope of a gradient and that of the function may differ by, relative to the sum of its terms
 _SMALL = 1e-3  #: sums of terms below this are compared as if they were this
 _MOST_LISTS = 3  #: of arrays that an object keeps, of which the gradients may come in any order
@@ -79,10 +81,19 @@ def with_gradients(reading: Reading, case: Case, problem: Problem) -> Reading:
 
 
 def _is_owed(reading: Reading, name: str, others: list[str]) -> bool:
-    """Tell whether a network has gradients of other parameters in the same dictionary or list."""
-    above = {one: paths[0][:-1] for one, paths in reading.found.kept.items() if len(paths[0]) > 1}
-    is_network = bool(reading.code.title)
-    return is_network and name in above and above[name] in {above[one] for one in others if one in above}
+    """Tell whether a network has gradients of others in the same dictionary or list, or of such as are called alike."""
+    kept = reading.found.kept
+    if not reading.code.title or name not in kept:
+        return False
+    beside = [
+        one for one in others if one in kept and len(kept[one][0]) > 1 and kept[one][0][:-1] == kept[name][0][:-1]
+    ]
+    return bool(beside) or (_is_trained(name) and any(map(_is_trained, others)))
+
+
+def _is_trained(name: str) -> bool:
+    """Tell whether an array is called as weights or biases are."""
+    return _TRAINED.search(name) is not None
 
 
 def _parts(problem: Problem) -> Any:
@@ -153,9 +164,11 @@ class _Written:
     def places(self, problem: Problem, fitting: Mapping[str, object]) -> dict[str, Path]:
         """Find the gradients that are not returned, or returned and not right while an array that is right is there."""
         found: dict[str, Path] = {}
+        named = {name: self._by_name(name, problem.inputs[name].shape) for name in problem.differentiable}
+        self._claimed |= {path for path in named.values() if path is not None}
         for name in problem.differentiable:
             shape = problem.inputs[name].shape
-            path = None if name in fitting else self._by_name(name, shape)
+            path = None if name in fitting else named[name]
             is_said = name in fitting and bool(self._reading.code.title)  # by the loss or backward pass of a network
             if path is None and not is_said and (left := self._open(shape)):
                 is_gradient = self._recognize_gradient(problem, name)

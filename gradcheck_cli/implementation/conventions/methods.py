@@ -22,6 +22,7 @@ FORWARDS = (
 BACKWARDS = (
     *("backward", "backwardpass", "bprop", "backprop", "backwardpropagation", "backwardpropagate", "backpropagation"),
     *("backwardprop", "backpropagate", "bwd", "bwdprop", "backwards", "backwardstep", "back", "updategradinput"),
+    *("bptt", "backpropthroughtime", "backpropagationthroughtime"),
     *("gradient", "grad", "derivative", "prime", "deriv", "df", "lossgradient", "lossderivative", "computegradient"),
     *("grads", "calculategradient", "dloss"),
 )

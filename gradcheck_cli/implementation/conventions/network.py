@@ -7,9 +7,11 @@ is read from the names: data, targets, the output, a cache, the parameters. Any 
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
+from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for, title_of
 from gradcheck_cli.implementation.conventions.step import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
@@ -50,13 +53,14 @@ class Network:
     module: Mapping[str, Any] = field(default_factory=dict)  #: where the parameters are, if they are globals
     globals: tuple[str, ...] = ()  #: of these names
     given: Mapping[str, Role] = field(default_factory=dict)  #: the arguments of the maker that are data or targets
-    losses: Mapping[str, Step] = field(default_factory=dict)  #: those that may be meant where it has none
+    losses: Mapping[str, Step] = field(default_factory=dict)  #: those that may be meant where it has none that runs
 
     def readings(self, layer: Layer) -> Iterator[Reading]:
-        """Yield the network as a class, with each loss that may be meant."""
+        """Yield the network as a class, with each stand-in for an object, and with each loss that may be meant."""
         slots = tuple(self._slot(p) for p in self._arguments if p not in self.sizes or p.name in self.given)
         order = tuple(slot.key for slot in sorted(slots, key=lambda slot: slot.value is Role.DATA))
-        for title, loss in (self.losses or {"": self.steps["loss"]}).items():
+        losses = {**({"": self.steps["loss"]} if "loss" in self.steps else {}), **self.losses}
+        for given, (title, loss) in itertools.product(stand_ins_for([*self.sizes]), losses.items()):
             yield Reading(
                 layer=layer,
                 vocabulary=Vocabulary(inputs={name: (word(name),) for name in order}),
@@ -64,12 +68,14 @@ class Network:
                     cls=self._named(partial(self._make)),
                     forward=self._named(lambda holder, loss=loss, **given: self._forward(loss, holder, given)),
                     backward=self._named(lambda holder, cache, **_: self._backward(holder, cache)),
-                    title=self._title + (f", taken for the gradient of {title}" if title else ""),
+                    title=self._title_with(loss) + (f", taken for the gradient of {title}" if title else ""),
+                    taken_for=title,
                 ),
-                constructor=tuple(self._slot(p) for p in self.sizes),
+                constructor=tuple(self._slot(p, given) for p in self.sizes),
                 forward=slots,
                 backward=(Slot(name="cache", kind=SlotKind.CACHE), *self._rate),
                 order=order,
+                notes=(title_of(given),),
             )
 
     @property
@@ -78,20 +84,22 @@ class Network:
         maker = self.maker.__init__ if isinstance(self.maker, type) else self.maker  # type: ignore[misc]
         return (maker, *(step.function for step in self.steps.values()))
 
-    @property
-    def has_loss(self) -> bool:
-        """Whether the network has a loss of its own."""
-        return not self.losses
-
-    @property
-    def _title(self) -> str:
-        own = [step for name, step in self.steps.items() if name != "loss" or self.has_loss]
+    def _title_with(self, loss: Step) -> str:
+        """Write the steps of its own that are called with a loss."""
+        called = {"backward", *(["forward"] if self._runs_before(loss) else [])}
+        own = [step for name, step in self.steps.items() if name in called or step is loss]
         calls = [write_call(step.function.__name__, step.parameters) for step in own]
         if isinstance(self.maker, type) and self.maker is not dict:
             return f"network {write_call(self.name, self.sizes)}.{', .'.join(calls)}"
         kept = f"the globals {join_names(self.globals)}" if self.globals else ""
         kept = kept or (write_call(self.maker.__name__, self.sizes) if self.maker is not dict else "")
         return ", ".join(calls) + (f", with parameters of {kept}" if kept else "")
+
+    def _runs_before(self, loss: Step) -> bool:
+        """Tell whether forward must be called before a loss, which may do that itself."""
+        return any(
+            step.takes(role) for step in (loss, self.steps.get("backward", loss)) for role in (Role.OUTPUT, Role.CACHE)
+        )
 
     @cached_property
     def _arguments(self) -> list[inspect.Parameter]:
@@ -125,8 +133,11 @@ class Network:
         roles = (self.given, *(step.roles for step in self.steps.values()))
         return next((own[name] for own in roles if name in own), None)
 
-    def _slot(self, parameter: inspect.Parameter) -> Slot:
-        """Say that an argument is an input, and what it stands for."""
+    def _slot(self, parameter: inspect.Parameter, stand_ins: Mapping[str, object] = MappingProxyType({})) -> Slot:
+        """Say that an argument is an input, and what it stands for; or what is given in its place."""
+        if parameter.name in stand_ins:
+            constant = slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])
+            return replace(constant, by_name=True)
         role = self._role(parameter.name) or (Role.PENALTY if is_penalty(parameter) else None)
         role = role or (Role.SIZE if parameter in self.sizes else None)
         parameter = parameter.replace(default=parameter.empty) if role in (Role.DATA, Role.TARGETS) else parameter
@@ -150,10 +161,11 @@ class Network:
         values: dict[Role, Any] = {Role.PARAMETERS: holder, Role.RATE: LEARNING_RATE}
         values |= {role: given[name] for name in given if (role := self._role(name))}
         with self._globals_of(holder):
-            if step := self.steps.get("forward"):
+            if (step := self.steps.get("forward")) and self._runs_before(loss):
                 earlier = attributes(holder)
                 returned = step.call(holder, values, given)
-                several = returned if isinstance(returned, tuple) else (returned,)
+                is_several = isinstance(returned, tuple) or (isinstance(returned, list) and len(self._returned) > 1)
+                several = tuple(returned) if is_several else (returned,)
                 named = dict(zip(self._returned, several, strict=False)) if len(several) > 1 else {}
                 outputs = [value for name, value in named.items() if word(name) in OUTPUTS] or several[:1]
                 values[Role.OUTPUT] = stored_output(holder, earlier) if returned is None else outputs[-1]

@@ -7,8 +7,10 @@ its value: an array that equals the numerical derivative is the gradient, wherev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
     slot_for,
 )
+from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for, title_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -38,22 +41,25 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
     Raises:
         MisfitError: it does not say what its passes take.
     """
-    constructor = () if made is not None else _constructor(cls)
     ahead, back = ([*parameters_of(getattr(cls, name), skip=1)] for name in (forward, backward))
     given = [_stand_in(f"{cls.__name__}.{forward}", ahead), _stand_in(f"{cls.__name__}.{backward}", back)]
     passes = tuple(given) if parameters_of(given[1]) else (given[0],)
-    taken = {slot.key for slot in constructor}
-    for reading in own_readings(passes, layer):
+    whole: list[Mapping[str, object]] = [{}] if made is not None else stand_ins_for(parameters_of(cls))
+    for stand_ins, reading in itertools.product(whole, [*own_readings(passes, layer)]):
+        constructor = () if made is not None else tuple(map(partial(own_slot, stand_ins), parameters_of(cls)))
+        taken = {slot.key for slot in constructor}
         slots = tuple(_renamed(slot, taken) for slot in _with_settings(reading.forward, ahead))
-        whole = replace(
-            reading,
-            code=Code(cls=cls, forward=forward, backward=backward, made=made),
-            constructor=constructor,
-            forward=slots,
-            backward=tuple(_renamed(slot, taken) for slot in _with_settings(reading.backward, back)),
-            order=tuple(slot.key for slot in (*slots, *constructor) if slot.kind is SlotKind.INPUT),
+        yield from _with_other_cotangents(
+            replace(
+                reading,
+                code=Code(cls=cls, forward=forward, backward=backward, made=made),
+                constructor=constructor,
+                forward=slots,
+                backward=tuple(_renamed(slot, taken) for slot in _with_settings(reading.backward, back)),
+                order=tuple(slot.key for slot in (*slots, *constructor) if slot.kind is SlotKind.INPUT),
+                notes=(title_of(stand_ins),),
+            )
         )
-        yield from _with_other_cotangents(whole)
 
 
 def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
@@ -79,13 +85,12 @@ def _exchanged(slots: Slots, slot: Slot, kind: SlotKind, key: str) -> Slots:
     return tuple(replace(one, kind=kind, key=key) if one is slot else one for one in slots)
 
 
-def _constructor(cls: type) -> Slots:
-    """Read a constructor: what can change nothing is given as ever, and all else by its own name."""
-    slots = []
-    for parameter in parameters_of(cls):
-        setting = _setting(parameter) if parameter.default is Parameter.empty else None
-        slots.append(setting or slot_for(parameter, SlotKind.INPUT, parameter.name))
-    return tuple(slots)
+def own_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
+    """Read an argument of a constructor: given something that stands in, or as ever, or else by its own name."""
+    if parameter.name in stand_ins:
+        return slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])
+    setting = _setting(parameter) if parameter.default is Parameter.empty else None
+    return setting or slot_for(parameter, SlotKind.INPUT, parameter.name)
 
 
 def _setting(parameter: Parameter) -> Slot | None:
@@ -99,20 +104,28 @@ def _setting(parameter: Parameter) -> Slot | None:
     return None
 
 
+def _settings_of(parameters: list[Parameter]) -> dict[str, Slot]:
+    """Read the settings among the arguments of a pass; one that is given alone is none, such as `backward(eta)`."""
+    settings = {p.name: setting for p in parameters if (setting := _setting(p))}
+    required = {p.name for p in parameters if p.default is Parameter.empty}
+    return settings if required - settings.keys() or len(required) != 1 else {}
+
+
 def _stand_in(name: str, parameters: list[Parameter]) -> Callable[..., Any]:
     """Return what has the signature of a method without its instance and its settings."""
+    settings = _settings_of(parameters)
 
     def method() -> None:
         """Do nothing: only the signature is read."""
 
     method.__name__ = name
-    method.__signature__ = Signature([p for p in parameters if not _setting(p)])  # type: ignore[attr-defined]
+    method.__signature__ = Signature([p for p in parameters if p.name not in settings])  # type: ignore[attr-defined]
     return method
 
 
 def _with_settings(slots: Slots, parameters: list[Parameter]) -> Slots:
-    by_name = {slot.name: slot for slot in slots}
-    return tuple(by_name.get(p.name) or _setting(p) or slot_for(p, SlotKind.OMITTED) for p in parameters)
+    by_name = _settings_of(parameters) | {slot.name: slot for slot in slots}
+    return tuple(by_name.get(p.name) or slot_for(p, SlotKind.OMITTED) for p in parameters)
 
 
 def _renamed(slot: Slot, taken: set[str]) -> Slot:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.conventions.instances import with_kept
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_cotangent
 from gradcheck_cli.implementation.conventions.step import TARGETS
-from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 #: A step, and what two slopes may differ by: wide enough for a kink near by, and far below any wrong reading.
 _STEP, CLOSE = 1e-5, 1e-3
@@ -60,8 +58,8 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
             and adopted.differentiable != ()
             and all(fits_input(gradients.get(name), inputs[name]) for name in adopted.differentiable)
         )
-        is_loss = reading.code.cls is not None and reading.has_cotangent and takes_targets(reading)
-        if fits and is_loss and not _is_linear(run, adopted, cache, gradients):
+        is_doubtful = takes_targets(reading) or _takes_inputs_again(reading)
+        if fits and reading.has_cotangent and is_doubtful and not _is_linear(run, adopted, cache, gradients):
             return OwnFit(runs)  # then it is given no cotangent, whatever that is called
         if not slope:
             return OwnFit(runs, fits)
@@ -77,6 +75,16 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
 def takes_targets(reading: Reading) -> bool:
     """Tell whether forward of a class takes what is called targets, so that it may be a loss."""
     return reading.code.cls is not None and any(word(slot.name) in TARGETS for slot in reading.forward)
+
+
+def _takes_inputs_again(reading: Reading) -> bool:
+    """Tell whether backward of a class is given an input, and nothing that is called a cotangent.
+
+    `backward(h_next, x)` of a cell in two directions is no gradient.
+    """
+    kinds = {slot.kind for slot in reading.backward}
+    is_called = any(is_cotangent(slot.name) for slot in reading.backward)
+    return reading.code.cls is not None and SlotKind.INPUT in kinds and not is_called
 
 
 def _is_linear(run: Implementation, problem: Problem, cache: object, gradients: Mapping[str, object]) -> bool:

@@ -1,7 +1,6 @@
 """What some classes want before their first forward: the shape of their input, and an optimizer.
 
-`set_input_shape((3, 8, 8))`, `initialize(optimizer)`, `build(input_shape)`. The optimizer subtracts each gradient times
-a learning rate, from which the gradient can be read.
+`set_input_shape((3, 8, 8))`, `initialize(optimizer)`, `build(input_shape)`.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gradcheck_cli.implementation.calling import call
-from gradcheck_cli.implementation.conventions.slots import INDIFFERENT, LEARNING_RATE, MisfitError, parameters_of
+from gradcheck_cli.implementation.conventions.slots import INDIFFERENT, MisfitError, parameters_of
+from gradcheck_cli.implementation.conventions.stand_ins import Optimizer
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -25,23 +23,18 @@ _METHODS = (
     *("set_input_shape", "build", "initialize", "initialise", "init_weights", "initialize_weights", "init_params"),
     *("initialize_parameters", "initialize_params", "setup", "compile"),
 )
-_SIZES = ("inputdim", "inputsize", "infeatures", "nin", "ninputs", "ninput", "nfeatures", "indim", "fanin")
-
-
-class Optimizer:
-    """Any optimizer: called by whatever name with a parameter and its gradient, it returns the parameter updated."""
-
-    learning_rate = lr = LEARNING_RATE
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        """Subtract a gradient from a parameter."""
-        arrays = [value for value in (*given, *named.values()) if isinstance(value, np.ndarray)]
-        return arrays[0] - LEARNING_RATE * arrays[1] if len(arrays) > 1 else None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
+_SIZES = (
+    "inputdim",
+    "inputsize",
+    "infeatures",
+    "nin",
+    "ninputs",
+    "ninput",
+    "nfeatures",
+    "indim",
+    "fanin",
+    "inputnodes",
+)
 
 
 def set_up(instance: object, shape: tuple[int, ...]) -> None:

@@ -121,7 +121,7 @@ def returns_one_value(function: Callable[..., object]) -> bool:
 
 
 def _names_in(returned: ast.expr) -> Iterator[str]:
-    if isinstance(returned, ast.Tuple):
+    if isinstance(returned, ast.Tuple | ast.List):
         for part in returned.elts:
             yield from _names_in(part)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -52,11 +53,24 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
 
 
 def all_studied(readings: list[Reading], case: Case, problem: Problem) -> list[Reading]:
-    """Return what `studied_of` returns for each. Those of a network differ in its loss alone, and one is studied."""
+    """Return what `studied_of` returns for each; of a network made in one way with several losses, one is studied.
+
+    Those with the usual losses are left out where its own runs.
+    """
     if not readings[0].code.title:
         return [studied_of(reading, case, problem) for reading in readings]
-    first = studied_of(readings[0], case, problem)
-    return [replace(one, found=first.found, order=first.order) for one in readings]
+    studied: list[Reading] = []
+    for _, group in itertools.groupby(readings, key=made_alike):
+        several = [*group]
+        first = studied_of(several[0], case, problem)
+        studied += [replace(one, found=first.found, order=first.order) for one in several]
+    has_loss = any(one.found.studied and not one.code.taken_for for one in studied)
+    return [one for one in studied if not (has_loss and one.code.taken_for)]
+
+
+def made_alike(reading: Reading) -> tuple[object, ...]:
+    """Return what the readings of a network have in common that differ in one of the usual losses alone."""
+    return reading.constructor, bool(reading.code.taken_for)
 
 
 def lengths_made(reading: Reading) -> list[int]:

@@ -12,8 +12,8 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Place, rate_places
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
-from gradcheck_cli.implementation.conventions.set_up import Optimizer
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.stand_ins import Optimizer
 from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.text.names import join_names
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, operations_in
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.source import returns_one_value
+from gradcheck_cli.implementation.conventions.source import returned_names, returns_one_value
 from gradcheck_cli.implementation.finding.candidates import classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
@@ -22,18 +22,17 @@ from gradcheck_cli.implementation.finding.names import (
     mentions_layer,
     pass_of,
     returns_both,
+    says_gradient,
+    says_loss,
     speaks_of,
 )
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.loading.load import Loader
-
 
 #: What a loss may return beside its number.
 _NO_GRADIENTS = {
@@ -120,7 +119,8 @@ def _may_return_both(name: str, function: Any) -> bool:
     source = _source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
-    is_both = returns_both(name) and not returns_one_value(function)
+    first, *others = (*returned_names(function), "")
+    is_both = (returns_both(name) or (says_loss([first]) and says_gradient(others))) and not returns_one_value(function)
     return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 
@@ -135,6 +135,7 @@ def _says_narrow(code: Iterable[Any]) -> bool:
     """Tell whether code computes in a narrow dtype by what it, or a function it calls, says: `x.float()`."""
     passes = [function for value in code for function in (expanded((value,)) if inspect.isclass(value) else (value,))]
     called = [f.__globals__.get(name) for f in filter(inspect.isfunction, passes) for name in names_read(f)]
+    called = [vars(one).get("__init__") if inspect.isclass(one) else one for one in called]
     sources = [_source_of(each) for each in (*passes, *filter(inspect.isfunction, called))]
     return any(_NARROW in source or ".float()" in source for source in sources)
 

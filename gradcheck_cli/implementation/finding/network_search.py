@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.conventions.step import Role
-from gradcheck_cli.implementation.conventions.study import all_studied, lengths_made
+from gradcheck_cli.implementation.conventions.study import all_studied, lengths_made, made_alike
 from gradcheck_cli.implementation.finding.kinds import kinds_of
 from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.finding.probe import Probe, Sizes
@@ -26,6 +28,7 @@ from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.network import Network
+    from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.finding.kinds import Kind
 
 _MOST_TRIES = 800
@@ -44,24 +47,31 @@ Kinds = tuple["Kind", ...]
 def find_sizes(network: Network) -> tuple[FunctionCase, ...]:
     """Find cases for a network, those without a penalty first; () if there are none."""
     with quiet(), seeds_from(0):
-        return _Search(network).found()
+        has_loss = False
+        for _, own in groupby(network.readings(LAYER), made_alike):
+            search = _Search([*own])
+            if not (has_loss and search.is_taken_for_another) and (cases := search.found()):
+                return cases
+            has_loss = has_loss or search.runs
+        return ()
 
 
 def try_likeliest(network: Network) -> tuple[FunctionCase, str]:
     """Return the likeliest case for a network, and what it raised there; "" if it raised nothing."""
     with preserve_state(), seeds_from(0):
-        return _Search(network).likeliest()
+        return _Search(list(network.readings(LAYER))).likeliest()
 
 
 class _Search(Probe):
     """The search for the sizes of one network."""
 
-    def __init__(self, network: Network) -> None:
-        readings = list(network.readings(LAYER))
-        made = list(readings[0].constructor)
+    def __init__(self, readings: list[Reading]) -> None:
+        made = [slot for slot in readings[0].constructor if slot.kind is SlotKind.INPUT]
         names = {slot.name for slot in made}
         super().__init__(readings, made, [s for s in readings[0].forward if s.name not in names], _EQUAL)
         self._lengths = lengths_made(readings[0]) if not made else []
+        self.is_taken_for_another = bool(readings[0].code.taken_for)
+        self.runs = False  #: whether the loss was a number in some try
 
     def found(self) -> tuple[FunctionCase, ...]:
         """Take the first kinds for which all gradients are right, or else of a few more those for which most are.
@@ -136,10 +146,11 @@ class _Search(Probe):
         problem = LAYER.problem(case)
         first, *others = all_studied(self._unstudied, case, problem)
         fit = fit_of(first, case, problem)
+        self.runs = self.runs or fit.runs
         self._calls += _RAN if fit.runs else 0
         fits = [fit, *(fit_of(one, case, problem) for one in others if fit.fits)]
         best = max(fits, key=lambda fit: (fit.right, fit.fits))
-        return best if best.right or not others else OwnFit()
+        return best if best.right or not first.code.taken_for else OwnFit()
 
     def _cases(self, kinds: Kinds, sizes: Sizes, score: float) -> tuple[FunctionCase, ...]:
         """List cases: with lengths of their own, as few together as possible, and the same without a penalty."""

@@ -54,20 +54,17 @@ def _class_network(cls: type) -> Network | None:
     maker = inspect.getattr_static(cls, "__init__", None)
     given = step_of(maker, is_method=True) if inspect.isfunction(maker) else None
     data = [one for one in (forward, given) if one and one.takes(Role.DATA)]
-    losses = _usual(backward, given) if loss is None and forward and data else {}
-    loss = next(iter(losses.values()), loss)
-    if forward and not (data and loss and loss.takes(Role.OUTPUT)):
-        forward = None
-    if loss is None or not (loss.takes(Role.DATA) or forward):
-        return None
-    if backward is None and len(returned_names(loss.function)) < 2:
+    losses = _usual(backward, given) if forward and data else {}
+    if loss and not loss.takes(Role.DATA) and not (forward and data and loss.takes(Role.OUTPUT)):
+        loss = None
+    if not (loss or losses) or (loss and backward is None and len(returned_names(loss.function)) < 2):
         return None
     if backward and any(is_cotangent(p.name) for p in backward.own):  # that is a layer
         return None
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
         return None
     steps = _steps(forward, loss, backward)
-    roles = given.roles if given and losses else {}
+    roles = given.roles if given and not loss else {}
     passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
     return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), given=passed, losses=losses)
 
@@ -79,14 +76,14 @@ def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
     return usual_losses(taken[0]) if taken else {}
 
 
-def _steps(forward: Step | None, loss: Step, backward: Step | None) -> dict[str, Step]:
+def _steps(forward: Step | None, loss: Step | None, backward: Step | None) -> dict[str, Step]:
     steps = {"forward": forward, "loss": loss, "backward": backward}
     return {name: step for name, step in steps.items() if step}
 
 
 def _returns_gradients(step: Step) -> bool:
-    names = returned_names(step.function)
-    return len(names) > 1 and any(_is_gradient(name, step.parameters) for name in names)
+    """Tell whether a step returns gradients and something beside them, which may be the loss."""
+    return {_is_gradient(name, step.parameters) for name in returned_names(step.function)} == {False, True}
 
 
 def _is_gradient(name: str, parameters: tuple[inspect.Parameter, ...]) -> bool:

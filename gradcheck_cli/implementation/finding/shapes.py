@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +27,11 @@ from gradcheck_cli.implementation.finding.kinds import (
     kinds_to_make,
 )
 from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
-from gradcheck_cli.implementation.finding.targets import TargetProbe, with_ranks
+from gradcheck_cli.implementation.finding.probe import Sizes
+from gradcheck_cli.implementation.finding.targets import TargetProbe, says_cotangent, says_gradient, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.finding.probe import Sizes
-
 
 _LARGE = 32  #: default sizes of a constructor with which derivatives would take long
 
@@ -89,7 +85,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
     """
     readings = list(readings_of(objects, LAYER))
     readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
-    by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
+    made_by = dict.fromkeys((one.code, one.constructor) for one in readings)
+    by_code = [[one for one in readings if (one.code, one.constructor) == key] for key in made_by]
     passes = readings[0].constructor, readings[0].forward
     made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
@@ -148,6 +145,9 @@ class _Search(TargetProbe):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
+                single = self._with_single_entries(kinds, equal, scale) if not is_class else equal
+                if single != equal and self._fits(kinds, single, scale) and self._is_meant(kinds, single, scale):
+                    return self._checked(kinds, single, scale)
                 if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
@@ -245,20 +245,22 @@ class _Search(TargetProbe):
             return self._fits(kinds, trial, scale) and (not alone or self._slope_agrees(kinds, trial, scale))
 
         own = _OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT
-        return untied(sizes, sizes, own, _MOST_TOGETHER, fits)
+        axes = [axis for axis, length in sizes.items() if length > 1 or self._unstudied[0].code.cls]
+        return untied(sizes, axes, own, _MOST_TOGETHER, fits)
 
     def _vary(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List cases: the lengths that were found, the same exchanged, and a length of 1 for each in turn."""
-        lengths = sorted(set(sizes.values()))
+        lengths = sorted(set(sizes.values()) - {1})
         exchanged = dict(zip(lengths, [length + 1 for length in reversed(lengths)], strict=True))
-        varied = [{axis: exchanged[length] for axis, length in sizes.items()}]
+        varied = [{axis: exchanged.get(length, 1) for axis, length in sizes.items()}]
         if not any(kind.name == "labels" for kind in kinds):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
         doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
         tries = [*([(more, sizes), (more, doubled)] if more != kinds else [])]
         tries += [(kinds, trial) for trial in varied]
-        cases = [self._case(own, each, scale) for own, each in tries if self._fits(own, each, scale)]
+        fitting = [one for one in tries if self._fits(*one, scale) and self._depends(*one, scale, draws=1)]
+        cases = [self._case(*one, scale) for one in fitting]
         first, *others = self._case(kinds, sizes, scale), *filter(self._case_shows, cases)
         return tuple(replace(case, tried=first.flags) for case in (first, *others[: _CASES - 1]))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.numeric.arrays import Array
 
 

@@ -120,7 +120,7 @@ def formulas(convolution: Convolution) -> Iterator[Fault]:
     remedy = "Pad dout by HH - 1 - pad rows and WW - 1 - pad columns before it is convolved with the rotated kernel."
     same = [((w.reach - 1) // 2, w.total) for w in windows]  # mode "same"
     padded = [(w.reach - 1 - w.pad, w.total + 2 * w.pad - w.reach + 1) for w in windows]
-    for places in (same, padded):
-        if min(start for start, _ in places) >= 0 and min(count for _, count in places) > 0:
-            kept = within(slice(start, start + count) for start, count in places)
+    for positions in (same, padded):
+        if min(start for start, _ in positions) >= 0 and min(count for _, count in positions) > 0:
+            kept = within(slice(start, start + count) for start, count in positions)
             yield cropped(convolution, "same-size-only", cause, remedy, kept)

@@ -46,7 +46,7 @@ def conv_backward_fast(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
     """Return dx, dw and db, of the shapes of x, w and b, for dout (N, F, H', W') and the cache of forward.
 
     With out = w patches + b for each sample, dw = sum_n dout patches^T and dpatches = w^T dout; dx gathers from
-    dpatches, for each place (h, k) in the kernel, the strided image of all windows' elements at that place.
+    dpatches, for each position (h, k) in the kernel, the strided image of all windows' elements at that position.
     """
     patches, w, x_shape, conv_param = cache
     (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))

@@ -103,7 +103,7 @@ def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[
 
 
 def moved_windows(convolution: Convolution) -> Iterator[Fault]:
-    """Yield windows that start at the wrong places."""
+    """Yield windows that start at the wrong positions."""
     for code, cause, remedy, stride, pad in displaced_windows(convolution):
         gradients = partial(convolution.backward, stride=stride, pad=pad)
         yield Fault(code, cause, remedy, gradients)
@@ -148,7 +148,7 @@ def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
         yield Fault("height-width-confused", cause, remedy, gradients)
 
 
-#: The orders in which columns are kept as a matrix: samples, channels, places of the kernel, and windows.
+#: The orders in which columns are kept as a matrix: samples, channels, positions of the kernel, and windows.
 _COLUMNS = ("NWCK", "CKNW", "CKWN", "NCKW", "NWKC")
 
 
@@ -175,9 +175,9 @@ def _of_columns(
     x, w, windows = inputs["x"], inputs["w"], convolution.case.windows
     columns = misread(np.moveaxis(np.tensordot(w, cotangent, (0, 1)), len(windows) + 1, 0), really, other)
     dx = np.zeros((*x.shape[:2], *(each.padded for each in windows)), cotangent.dtype)
-    for place in np.ndindex(w.shape[2:]):
-        starts = [k * each.dilation for k, each in zip(place, windows, strict=True)]
+    for position in np.ndindex(w.shape[2:]):
+        starts = [k * each.dilation for k, each in zip(position, windows, strict=True)]
         ends = [start + each.stride * (each.total - 1) + 1 for start, each in zip(starts, windows, strict=True)]
         seen = within(slice(a, b, each.stride) for a, b, each in zip(starts, ends, windows, strict=True))
-        dx[seen] += columns[(slice(None), slice(None), *place)]
+        dx[seen] += columns[(slice(None), slice(None), *position)]
     return {"x": dx[within(slice(each.pad, each.pad + each.size) for each in windows)]}

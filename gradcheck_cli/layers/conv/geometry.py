@@ -12,7 +12,7 @@ from gradcheck_cli.layers.framework.coupling import Relations, window
 
 
 class Windows(NamedTuple):
-    """The windows along one axis: each sees `kernel` places, `dilation` apart, and starts `stride` after the last."""
+    """The windows along one axis: each sees `kernel` positions, `dilation` apart; they start `stride` apart."""
 
     length: str  #: what the size of the axis is called: its height, width or length
     axis: Axis
@@ -25,7 +25,7 @@ class Windows(NamedTuple):
 
     @property
     def reach(self) -> int:
-        """The places from the first to the last that a window sees."""
+        """The positions from the first to the last that a window sees."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
@@ -40,12 +40,12 @@ class Windows(NamedTuple):
 
     @property
     def unseen(self) -> int:
-        """The places at the end that no window reaches."""
+        """The positions at the end that no window reaches."""
         return (self.padded - self.reach) % self.stride
 
     @property
     def sees_image(self) -> bool:
-        """Whether some window sees a place that is not pad."""
+        """Whether some window sees a position that is not pad."""
         return any(
             0 <= i * self.stride + k * self.dilation - self.pad < self.size
             for i in range(self.total)

@@ -155,10 +155,10 @@ def too_few_windows(case: WindowedCase) -> Iterator[tuple[str, str, str, tuple[s
 
 
 def first(counts: Iterable[int]) -> tuple[slice, ...]:
-    """Return the index of the first windows or places: so many along each axis."""
+    """Return the index of the first windows or positions: so many along each axis."""
     return within(map(slice, counts))
 
 
 def within(slices: Iterable[slice]) -> tuple[slice, ...]:
-    """Return the index of places, for all samples and channels."""
+    """Return the index of positions, for all samples and channels."""
     return (slice(None), slice(None), *slices)

@@ -1,4 +1,4 @@
-"""Convolution the way its definition is written: a sum over the places of the kernel, one matrix product each."""
+"""Convolution the way its definition is written: a sum over the positions of the kernel, one matrix product each."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def by_group(array: Array, groups: int, axis: int) -> Array:
     return array.reshape(*array.shape[:axis], groups, -1, *array.shape[axis + 1 :])
 
 
-def places(x_padded: Array, kernel: tuple[int, ...], conv_param: Param) -> Iterator[tuple[int, int, Any]]:
-    """Yield each place (h, k) of the kernel with the index of what all windows see there: (..., H', W')."""
+def positions(x_padded: Array, kernel: tuple[int, ...], conv_param: Param) -> Iterator[tuple[int, int, Any]]:
+    """Yield each position (h, k) of the kernel with the index of what all windows see there: (..., H', W')."""
     (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))
     (height, width), (HH, WW) = x_padded.shape[-2:], kernel
     rows, columns = (height - dv * (HH - 1) - 1) // sv + 1, (width - dh * (WW - 1) - 1) // sh + 1
@@ -65,8 +65,8 @@ def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Param) -> tuple
     groups = conv_param.get("groups", 1)
     images, filters = by_group(padded(x, conv_param), groups, 1), by_group(w, groups, 0)
     out = by_group(b, groups, 0)[:, :, np.newaxis]
-    for h, k, place in places(images, w.shape[2:], conv_param):
-        seen = images[place]
+    for h, k, position in positions(images, w.shape[2:], conv_param):
+        seen = images[position]
         out = out + filters[..., h, k] @ seen.reshape(*seen.shape[:3], -1)
     return out.reshape(len(x), len(w), *seen.shape[3:]), (x, w, b, conv_param)
 
@@ -74,18 +74,18 @@ def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Param) -> tuple
 def conv_backward_naive(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
     """Return dx, dw and db, of the shapes of x, w and b, for dout (N, F, H', W') and the cache of forward.
 
-    The transpose of each product of the forward pass: at each place of the kernel, the cotangent goes to the weights by
-    way of what the windows saw there, and to what they saw by way of the weights. Windows overlap, so that is a sum.
+    The transpose of each product of the forward pass: at each position of the kernel, the cotangent goes to the weights
+    by way of what the windows saw there, and to what they saw by way of the weights. Windows overlap, so that is a sum.
     """
     x, w, _, conv_param = cache
     groups = conv_param.get("groups", 1)
     images, filters = by_group(padded(x, conv_param), groups, 1), by_group(w, groups, 0)
     g = dout.reshape(len(dout), groups, len(w) // groups, -1)
     dimages, dfilters = np.zeros_like(images), np.empty_like(filters)
-    for h, k, place in places(images, w.shape[2:], conv_param):
-        seen = images[place]
+    for h, k, position in positions(images, w.shape[2:], conv_param):
+        seen = images[position]
         dfilters[..., h, k] = (g @ seen.reshape(*seen.shape[:3], -1).swapaxes(2, 3)).sum(axis=0)
-        dimages[place] += (filters[..., h, k].swapaxes(1, 2) @ g).reshape(seen.shape)
+        dimages[position] += (filters[..., h, k].swapaxes(1, 2) @ g).reshape(seen.shape)
     (pv, ph), (H, W) = both(conv_param["pad"]), x.shape[2:]
     dx = dimages[..., pv : pv + H, ph : ph + W].reshape(x.shape)
     return dx, dfilters.reshape(w.shape), dout.sum(axis=(0, 2, 3))

@@ -63,7 +63,7 @@ def draw(case: WordEmbeddingCase, source: Random) -> dict[str, Array]:
 
 
 def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
-    """Yield a mean over the places where a word occurs."""
+    """Yield a mean over the positions where a word occurs."""
     words = problem.inputs["x"]
     if np.unique(words).size == words.size:
         return

@@ -13,7 +13,7 @@ from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
 from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import choice, real
+from gradcheck_cli.layers.framework.text_parameters import choice, real
 from gradcheck_cli.numeric.arrays import Array
 
 Param = dict[str, Any]

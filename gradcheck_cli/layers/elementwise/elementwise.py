@@ -13,7 +13,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.words import shape
+from gradcheck_cli.layers.framework.text_parameters import shape
 from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults, slope_fault
-from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:

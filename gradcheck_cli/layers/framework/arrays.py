@@ -48,13 +48,19 @@ def joined(arrays: Sequence[Array]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate([array.reshape(-1) for array in arrays])
 
 
-def with_zeros(values: Array, seed: int) -> Array:
-    """Put zeros in the places of one element in eight, drawn from the seed; in none of an array of fewer.
+def row_sum(array: Array) -> Array:
+    """Sum each row of an array (R, C), (R, 1)."""
+    return np.asarray(array.sum(axis=1, keepdims=True))
 
-    Half of what follows a rectifier is zero, and what recovers a mask or a slope as out / x is wrong there alone.
+
+def with_zeros(values: Array, seed: int) -> Array:
+    """Put zeros in the positions of one element in eight, drawn from the seed; in none where all have one sign.
+
+    Half of what follows a rectifier is zero, and what recovers a mask or a slope as out / x is wrong there alone. Among
+    probabilities, or scores of 1000, a zero is none of them.
     """
-    count = values.size // 8
-    places = np.argsort(random_words(random.Random(f"{seed} zeros"), values.shape), kind="stable")[:count]  # noqa: S311
+    count = values.size // 8 if values.min() < 0 < values.max() else 0
+    positions = np.argsort(random_words(random.Random(f"{seed} zeros"), values.shape), kind="stable")[:count]  # noqa: S311
     found = values.copy()
-    found.reshape(-1)[places] = 0
+    found.reshape(-1)[positions] = 0
     return found

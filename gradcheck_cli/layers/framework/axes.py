@@ -1,7 +1,7 @@
 """Named axes. A layer declares those of its arrays once, in the letters of the literature's code.
 
 So `declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")` is convolution. Shapes, couplings and
-the words for a place in an array (`the last row`, `samples n >= 1`) follow from it.
+the words for a position in an array (`the last row`, `samples n >= 1`) follow from it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FEATURE = Axis(name="feature", index="d", size="D")
 UNIT = Axis(name="unit", index="m", size="M")
 WORD = Axis(name="word", index="v", size="V")
 
-#: As many axes as there are: of an array of any shape.
+#: Any number of axes: those of an array of any shape.
 ANY = Axis(name="index", index="i", size="...")
 
 _USUAL = (

@@ -160,11 +160,11 @@ class Contributions:
         def gradients(inputs: Gradients, cotangent: Array) -> Gradients:
             terms = np.zeros(shape, cotangent.dtype)
             for index in np.ndindex(*over):
-                place = tuple(slice(k, k + 1) if size > 1 else slice(None) for k, size in zip(index, over, strict=True))
+                position = tuple(slice(k, k + 1) if n > 1 else slice(None) for k, n in zip(index, over, strict=True))
                 part = np.zeros_like(cotangent)
-                self.problem.parts(part)[out][place] = self.problem.parts(cotangent)[out][place]
+                self.problem.parts(part)[out][position] = self.problem.parts(cotangent)[out][position]
                 found = self.gradients(inputs, part)[name]
-                terms[place] = found.reshape(terms[place].shape)
+                terms[position] = found.reshape(terms[position].shape)
             return {name: terms}
 
         return gradients
@@ -198,13 +198,13 @@ def _chosen(relation: Relation, size: int, axes: tuple[Axis, ...], *, first: boo
     along = [k for k, axis in enumerate(relation.axes) if axis in axes]
     for owners in relation.owners(size):
         end: dict[tuple[int, ...], tuple[int, ...]] = {}
-        for place in np.ndindex(owners.shape):
-            others = tuple(0 if k in along else i for k, i in enumerate(place))
-            key = (int(owners[place]), *others)
+        for position in np.ndindex(owners.shape):
+            others = tuple(0 if k in along else i for k, i in enumerate(position))
+            key = (int(owners[position]), *others)
             if not (first and key in end):
-                end[key] = place
+                end[key] = position
         kept, elements = np.zeros(owners.shape, bool), np.zeros(size, bool)
-        for (element, *_), place in end.items():
+        for (element, *_), position in end.items():
             if element >= 0:
-                kept[place], elements[element] = True, True
+                kept[position], elements[element] = True, True
         yield kept, elements

@@ -23,7 +23,7 @@ from gradcheck_cli.numeric.colored import Coupling
 
 Shape = tuple[int, ...]
 
-#: By the name of an input and one of its axes, what is not as index notation has it.
+#: The relations that index notation does not give, by the name of an input and one of its axes.
 Relations = Mapping[str, Mapping[Axis, "Relation"]]
 
 
@@ -79,52 +79,52 @@ def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
     return Relation(axes, lambda _: index[None])
 
 
-# Windows see `kernel` places each, `dilation` apart, and start `stride` apart; the first starts `pad` places before the
-# image. A place is a row or a column.
+# Windows see `kernel` positions each, `dilation` apart, and start `stride` apart; the first starts `pad` positions
+# before the image. A position is a row or a column.
 
 
 @_once
 def window(axis: Axis, windows: int, *, kernel: int, stride: int, dilation: int = 1, pad: int = 0) -> Relation:
-    """A place reaches the windows that see it, which lie along `axis` of the output.
+    """A position reaches the windows that see it, which lie along `axis` of the output.
 
-    The places that a window sees, divided by the dilation and rounded down, are consecutive numbers, all different
-    modulo `kernel`: so there are as many colours as a window sees places, the fewest possible.
+    The positions that a window sees, divided by the dilation and rounded down, are consecutive numbers, all different
+    modulo `kernel`: so there are as many colours as a window sees positions, the fewest possible.
     """
 
     def owners(size: int) -> Array:
         starts = np.arange(windows) * stride
         color = np.arange(min(kernel, size))[:, None]
-        if size < kernel:  # a colour for each place
+        if size < kernel:  # a colour for each position
             h, between = np.divmod(color + pad - starts, dilation)
             return np.where((between == 0) & (h >= 0) & (h < kernel), color, -1)
-        place = starts + (color - starts // dilation) % kernel * dilation - pad
-        return np.where((place >= 0) & (place < size), place, -1)
+        position = starts + (color - starts // dilation) % kernel * dilation - pad
+        return np.where((position >= 0) & (position < size), position, -1)
 
     return Relation((axis,), owners)
 
 
 @_once
 def spread(axis: Axis, outputs: int, *, kernel: int, stride: int, pad: int) -> Relation:
-    """A place is spread over a window of the `outputs` along `axis`, as by a transposed convolution.
+    """A position is spread over a window of the `outputs` along `axis`, as by a transposed convolution.
 
-    At most ceil(kernel / stride) places reach an output, one after the other: modulo that number they are all
+    At most ceil(kernel / stride) positions reach an output, one after the other: modulo that number they are all
     different.
     """
 
     def owners(size: int) -> Array:
         _, _, first, last = _reach(outputs, size, kernel, stride, pad)
         color = np.arange(min(-(-kernel // stride), size))[:, None]
-        place = first + (color - first) % len(color)
-        return np.where(place <= last, place, -1)
+        position = first + (color - first) % len(color)
+        return np.where(position <= last, position, -1)
 
     return Relation((axis,), owners)
 
 
 @_once
 def spread_kernel(axis: Axis, outputs: int, *, size: int, stride: int, pad: int) -> Relation:
-    """A place in the kernel by which `size` places of an image are spread over the `outputs` along `axis`.
+    """A position in the kernel by which `size` positions of an image are spread over the `outputs` along `axis`.
 
-    Those that reach one output lie a stride apart, and each belongs to one place of the image.
+    Those that reach one output lie a stride apart, and each belongs to one position of the image.
     """
 
     def owners(kernel: int) -> Array:
@@ -137,10 +137,10 @@ def spread_kernel(axis: Axis, outputs: int, *, size: int, stride: int, pad: int)
 
 
 def _reach(outputs: int, size: int, kernel: int, stride: int, pad: int) -> tuple[Array, Array, Array, Array]:
-    """Return quotient, rest, and the first and the last place of the image that reaches each output.
+    """Return quotient, rest, and the first and the last position of the image that reaches each output.
 
-    Output i is place i + pad = quotient * stride + rest of the whole, before it is cut. Place a of the image reaches it
-    by place m * stride + rest of the kernel, with m = quotient - a.
+    Output i is position i + pad = quotient * stride + rest of the whole, before it is cut. Position a of the image
+    reaches it by position m * stride + rest of the kernel, with m = quotient - a.
     """
     quotient, rest = np.divmod(np.arange(outputs) + pad, stride)
     most = (kernel - 1 - rest) // stride  # the last m; -1 where the kernel is narrower than the stride

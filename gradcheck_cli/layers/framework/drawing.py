@@ -63,7 +63,7 @@ def special_cases(case: type[Case], given: Given) -> list[Kind]:
 
 def _drawn(parameter: Parameter, draw: Draw) -> Any:
     """Draw a value; of real numbers one that is known to matter, since most do not; of a pair two equal numbers."""
-    from gradcheck_cli.layers.framework.words import Choice, Real, Shape  # only --fuzz draws
+    from gradcheck_cli.layers.framework.text_parameters import Choice, Real, Shape  # only --fuzz draws
 
     match parameter:
         case Integer():
@@ -77,7 +77,7 @@ def _drawn(parameter: Parameter, draw: Draw) -> Any:
 
 
 def _kinds(parameter: Parameter, given: Given) -> list[Kind]:
-    from gradcheck_cli.layers.framework.words import Choice, Real, Shape
+    from gradcheck_cli.layers.framework.text_parameters import Choice, Real, Shape
 
     values = given.get(parameter.name)
     match parameter:

@@ -115,8 +115,8 @@ def _sums(
                 yield over, partial(np.sum, axis=wrong)
 
 
-def _plural(axes: Sequence[Axis], places: Iterable[int]) -> str:
-    return join_names(axes[k].plural for k in places)
+def _plural(axes: Sequence[Axis], positions: Iterable[int]) -> str:
+    return join_names(axes[k].plural for k in positions)
 
 
 def _changed(

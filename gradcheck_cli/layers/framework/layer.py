@@ -75,7 +75,7 @@ class Layer:
     scale: Callable[..., tuple[Array, ...]] | None = None
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
-    make_problem: Callable[[Any], Problem] | None = None  #: all of them
+    make_problem: Callable[[Any], Problem] | None = None  #: makes the whole problem, in place of all these steps
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
     probe_cases: tuple[Case, ...] = ()
@@ -154,9 +154,8 @@ class Layer:
         source = case.source()
         inputs, parameters = self.draw(case, source), self.parameters(case, source)
         outputs = self.outputs
-        zeros = () if case.geometry.get("shift") else self.zeros  # a score of 0 among those of 1000 is no shift
         wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
-        drawn = {name: with_zeros(a, case.seed) if name in zeros and is_real(a) else a for name, a in inputs.items()}
+        drawn = {**inputs, **{n: with_zeros(inputs[n], case.seed) for n in self.zeros if is_real(inputs.get(n))}}
         given = {name: as_dtype(value, dtype) for name, value in drawn.items()}
         typed = None if parameters is None else {key: as_dtype(value, dtype) for key, value in parameters.items()}
         widened = [as_dtype(value, wide) for value in given.values()]

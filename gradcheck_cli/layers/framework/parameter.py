@@ -79,13 +79,25 @@ class TextParameter(Parameter):
 
     metavar: str
 
-    @abstractmethod
     def parse(self, text: str) -> tuple[Any, ...]:
         """Return the values in a text.
 
         Raises:
             ValueError: with the end of a sentence, if the text has none.
         """
+        return tuple(self.normalize(self.read(word.strip())) for word in text.split(","))
+
+    def read(self, word: str) -> Any:
+        """Return what one word of the text stands for.
+
+        Raises:
+            ValueError: likewise.
+        """
+        return word
+
+    def format(self, value: Any) -> str:
+        """Write a value as it is typed after the flag."""
+        return str(value)
 
 
 def as_integer(name: str, value: object) -> int:

@@ -20,7 +20,7 @@ from gradcheck_cli.layers.framework.fault import ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.layers.loss.guarded import guards, overflows
 from gradcheck_cli.numeric.arrays import Array
 
@@ -52,11 +52,6 @@ class ScoresCase(Case):
 def label_scores(x: Array, y: Array) -> Array:
     """Return the score of each row's label, (R, 1), of scores (R, C) and labels (R,)."""
     return np.asarray(x[np.arange(len(y)), y][:, None])
-
-
-def row_sum(array: Array) -> Array:
-    """Sum each row of an array (R, C), (R, 1)."""
-    return np.asarray(array.sum(axis=1, keepdims=True))
 
 
 def one_hot(x: Array, y: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.targets import Param, TargetLoss, TargetsCase, divisor_of
 from gradcheck_cli.numeric.arrays import Array
 

@@ -11,7 +11,7 @@ from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import one_hot
 from gradcheck_cli.layers.loss.targets import (
     DividedCase,
@@ -69,7 +69,6 @@ LAYER = TargetLoss(
     ),
     probe_cases=CrossEntropyCase.rows("N C divisor", (4, 3, "N"), (4, 3, "1")),
     draw=draw,
-    zeros=(),
     terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
     scale=lambda x, y, _: one_hot(x, y) * (1 - np.log(x)),
     remedy="dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
@@ -145,7 +144,6 @@ BINARY = TargetLoss(
     ),
     probe_cases=BceCase.rows("N D divisor", (4, 3, "ND"), (4, 3, "N"), (4, 3, "1")),
     draw=draw_binary,
-    zeros=(),
     terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
     scale=lambda x, y, _: y * (1 - np.log(x)) + (1 - y) * (1 / (1 - x) - np.log(1 - x)),
     remedy="dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
@@ -234,7 +232,6 @@ KL = TargetLoss(
         "N C divisor input", *((4, 3, d, i) for i in ("probabilities", "logarithms") for d in ("N", "NC", "1"))
     ),
     draw=draw_two,
-    zeros=(),
     terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
     scale=lambda x, y, p: y * (2 + abs(np.log(y)) + abs(_log(x, p))),
     remedy="dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",

@@ -18,7 +18,7 @@ from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.guarded import GUARDS
 from gradcheck_cli.numeric.arrays import Array
 
@@ -77,7 +77,6 @@ class TargetLoss:
     #: (x, y, parameters, e) -> terms with a logarithm that is guarded by e, and their slope.
     guarded: Callable[[Array, Array, Param, float], tuple[list[Array], list[Array]]] | None = None
     draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
-    zeros: tuple[str, ...] = ("x",)  #: as `Layer` has them
     probe_cases: tuple[Case, ...] = ()
 
     def faults(self, case: Case, _problem: Problem) -> Iterator[Fault]:
@@ -134,7 +133,6 @@ class TargetLoss:
             constants=("y",),
             draw=self.draw,
             scale=lambda x, y, param: (scaled(self.scale, x, y, param).sum(),),
-            zeros=self.zeros,
             probe_cases=self.probe_cases,
             faults=self.faults,
             forward_faults=self.forward_faults,

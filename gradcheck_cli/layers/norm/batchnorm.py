@@ -107,7 +107,7 @@ def spatial_batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Par
 def spatial_batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
     """Return dx, dgamma and dbeta for dout (N, C, H, W).
 
-    A place in an image is to its channels what a sample is to its features: this is batch normalization with the
+    A position in an image is to its channels what a sample is to its features: this is batch normalization with the
     channels as the last axis. (Ioffe and Szegedy, 2015, section 3.2.)
     """
     dx, dgamma, dbeta = batchnorm_backward(np.moveaxis(dout, 1, -1), cache)
@@ -119,7 +119,7 @@ SPATIAL = NormalizationLayer(
     forward=spatial_batchnorm_forward,
     backward=spatial_batchnorm_backward,
     param="bn_param",
-    # Both modes; one channel, one sample, one place; eps and momentum that matter.
+    # Both modes; one channel, one sample, one position; eps and momentum that matter.
     standard=SpatialBatchnormCase.rows(
         "N C H W mode eps momentum",
         *((3, 4, 3, 2, "train", 1e-5, 0.9), (2, 2, 2, 4, "train", 1e-2, 0.5), (2, 1, 3, 3, "train", 1e-3, 1.0)),

@@ -50,8 +50,8 @@ def groupnorm_forward(x: Array, gamma: Array, beta: Array, gn_param: Param) -> t
 def groupnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
     """Return dx, dgamma and dbeta for dout (N, C, H, W).
 
-    `standardize_backward` has the derivation of dx; gamma and beta are shared by samples and places. (Wu and He, Group
-    Normalization, 2018, section 3.)
+    `standardize_backward` has the derivation of dx; gamma and beta are shared by samples and positions. (Wu and He,
+    Group Normalization, 2018, section 3.)
     """
     z, gamma, s = cache
     dx = standardize_backward((dout * gamma[:, None, None]).reshape(z.shape), z, s, -1).reshape(dout.shape)
@@ -111,8 +111,8 @@ def instancenorm_forward(x: Array, gamma: Array, beta: Array, in_param: Param) -
 def instancenorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
     """Return dx, dgamma and dbeta for dout (N, C, H, W).
 
-    `standardize_backward` has the derivation of dx; gamma and beta are shared by samples and places. (Ulyanov, Vedaldi
-    and Lempitsky, Instance normalization, 2016, equation 3.)
+    `standardize_backward` has the derivation of dx; gamma and beta are shared by samples and positions. (Ulyanov,
+    Vedaldi and Lempitsky, Instance normalization, 2016, equation 3.)
     """
     z, gamma, s = cache
     dx = standardize_backward(dout * gamma[:, None, None], z, s, (2, 3))

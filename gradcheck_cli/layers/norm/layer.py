@@ -19,7 +19,7 @@ from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import choice, real
+from gradcheck_cli.layers.framework.text_parameters import choice, real
 from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 from gradcheck_cli.numeric.arrays import Array

@@ -9,16 +9,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.pool.pooling import (
-    Param,
-    Pool1dCase,
-    PoolCase,
-    image_pooling,
-    pooling1d,
-    spread,
-    window_of,
-    windows,
-)
+from gradcheck_cli.layers.pool.pooling import Param, Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -45,11 +36,11 @@ def max_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     (Goodfellow, Bengio and Courville, Deep Learning, section 9.3.)
     """
     dx = np.zeros(cache[0], dout.dtype)
-    np.add.at(dx, places(cache), dout)
+    np.add.at(dx, positions(cache), dout)
     return dx
 
 
-def places(cache: tuple[Any, ...]) -> tuple[Array, ...]:
+def positions(cache: tuple[Any, ...]) -> tuple[Array, ...]:
     """Return where the largest element of each window is: an index along each axis of x."""
     _, chosen, pool_param = cache
     n, c, *starts = np.ogrid[tuple(slice(size) for size in chosen.shape)]
@@ -58,7 +49,7 @@ def places(cache: tuple[Any, ...]) -> tuple[Array, ...]:
 
 
 def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
-    """Yield dx without the mask of the largest elements, and assigned at their places."""
+    """Yield dx without the mask of the largest elements, and assigned at their positions."""
     yield Fault(
         code="mask-ignored",
         cause="In {names} the mask is left out: every element of a window has its dout.",
@@ -68,7 +59,7 @@ def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
 
     def assigned(_: Any, dout: Array) -> dict[str, Array]:
         dx = np.zeros(cache[0], dout.dtype)
-        dx[places(cache)] = dout  # of a place that repeats the last value stays
+        dx[positions(cache)] = dout  # of a position that repeats the last value stays
         return {"x": dx}
 
     yield Fault(
@@ -79,7 +70,7 @@ def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     )
 
 
-LAYER = image_pooling(
+LAYER = pooling(
     MaxpoolCase,
     (max_pool_forward, max_pool_backward),
     faults=faults,
@@ -104,4 +95,4 @@ def max_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return max_pool_backward(dout, cache)
 
 
-LAYER_1D = pooling1d(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())
+LAYER_1D = pooling(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())

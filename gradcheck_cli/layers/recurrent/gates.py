@@ -28,10 +28,10 @@ def gate_faults(sigmoids: str, tanh: str, remedy: str) -> Iterator[EquationFault
         remedy: for wrong slopes.
     """
     gates, count = sigmoids + tanh, len(sigmoids) + 1
-    places = {"the sigmoids": range(count - 1), **{f"gate {name}": [k] for k, name in enumerate(sigmoids)}}
+    positions = {"the sigmoids": range(count - 1), **{f"gate {name}": [k] for k, name in enumerate(sigmoids)}}
     wrong = [
         (name, own, words, slope)
-        for name, own in places.items()
+        for name, own in positions.items()
         for _, words, slope in sigmoid_slopes("a", "s" if len(own) > 1 else name[-1])
     ]
     wrong += [(f"gate {tanh}", [count - 1], words, slope) for _, words, slope in tanh_slopes(f"a_{tanh}", tanh)]

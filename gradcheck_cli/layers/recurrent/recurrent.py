@@ -88,6 +88,8 @@ class Cell:
     equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
     keeps_state: bool = False  #: whether the state before is itself a term of the state
+    #: Of the parameters, whether a gate is followed by a product, so that each unit reaches all within a step.
+    units_meet: Callable[[Mapping[str, Any]], bool] = lambda _settings: False
     param: str | None = None  #: what the dictionary of parameters is called, which forward takes last
     variants: tuple[Mapping[str, Any], ...] = ({},)  #: of these parameters
 
@@ -124,7 +126,7 @@ class Recurrent:
 
     def relations(self, case: StepCase, _inputs: Mapping[str, Array]) -> Relations:
         """How axes of inputs relate to the outputs: the units of the weights meet in the second step."""
-        meet = self.sequence or case.settings.get("reset") == "before"  # such a gate is followed by a product
+        meet = self.sequence or self.cell.units_meet(case.settings)
         columns = {case.axes["b"][0]: EACH if meet else blocks(HIDDEN, self.cell.gates)}
         states = {name: {HIDDEN: EACH} for name, axes in case.axes.items() if axes == (SAMPLE, HIDDEN)}
         return {"x": {STEP: EACH}, **states, "Wx": columns, "Wh": columns, "b": columns}

@@ -13,7 +13,7 @@ from gradcheck_cli.report.html.elements import Html, el, join, page, text
 from gradcheck_cli.report.html.finding import Detail, describe_finding, title_of
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
 from gradcheck_cli.report.style import COUNTED
-from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
@@ -35,20 +35,18 @@ class HtmlReport:
 
     def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
         self._run, self._stream = run, stream
-        self._grades = Grades()
-        self._findings = Findings(random=run.random)
+        self._grades = Grades(random=run.random)
         self._rows: list[CaseResult] = []
         self._unlisted = 0
         self._bugs: list[str] = []
 
     def add(self, result: CaseResult) -> None:
         """Add one result. Of its arrays only those of a finding are kept."""
-        self._findings.add(result)
+        self._grades.add(result)
         if result.bug and len(self._bugs) < _MOST_BUGS:
             self._bugs.append(result.bug)
         if result.smallest is not None:
             return
-        self._grades.add(result)
         if len(self._grades) == 1 and len(self._rows) < _MOST_ROWS:
             self._rows.append(_without_arrays(result))
         else:
@@ -78,7 +76,7 @@ class HtmlReport:
     def _sorted_findings(self) -> list[Finding]:
         """Return the findings, the worst implementation and the most frequent failure first."""
         order = {key: number for number, (key, _) in enumerate(self._grades.items()[::-1])}
-        frequent_first = self._findings.all()
+        frequent_first = self._grades.findings.all()
         frequent_first.reverse()
         return sorted(frequent_first, key=lambda one: order.get(_key(one.result), 0))
 

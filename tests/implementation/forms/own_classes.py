@@ -463,7 +463,75 @@ class Gate:
         return e @ self.W.T
 """
 
+_SLOPE_AT_INPUT = """\
+class Activation:
+    def __init__(self, activation, activation_prime):
+        self.activation, self.activation_prime = activation, activation_prime
+
+    def forward(self, input):
+        self.input = input
+        return self.activation(input)
+
+    def backward(self, output_gradient, learning_rate):
+        return output_gradient * self.activation_prime(self.input)
+"""
+
+_SLOPE_AT_OUTPUT = """\
+class Made:
+    def __init__(self, n_nodes, act_func, act_deriv=None, initializer=None):
+        self.n_nodes, self.f, self.df = n_nodes, act_func, act_deriv
+
+    def build(self, input_nodes):
+        self.M = np.random.randn(input_nodes, self.n_nodes)
+
+    def forward(self, X):
+        self.X, self.A = X, self.f(X @ self.M)
+        return self.A
+
+    def backward(self, dA):
+        e = dA * self.df(self.A)
+        self.dM = self.X.T @ e
+        return e @ self.M.T
+"""
+
+_ACTIVATION_BY_NAME = """\
+class Unit:
+    def __init__(self, n, activation, weight_init):
+        self.scale, self.activation = weight_init((n,)), {"sigmoid": self.sigmoid}[activation]
+
+    def sigmoid(self, z):
+        return 1 / (1 + np.exp(-z))
+
+    def forward(self, x):
+        self.x, self.a = x, self.activation(x * self.scale)
+        return self.a
+
+    def backward(self, dout):
+        e = dout * self.a * (1 - self.a)
+        self.dscale = (e * self.x).sum(0)
+        return e * self.scale
+"""
+
+_CALLED_AS_A_RATE = """\
+class Sine:
+    def __init__(self, n):
+        self.w = np.random.randn(n)
+
+    def forward(self, x):
+        self.x = x
+        return np.sin(x * self.w)
+
+    def backward(self, eta):
+        e = eta * np.cos(self.x * self.w)
+        self.dw = (e * self.x).sum(0)
+        return e * self.w
+"""
+
 FORMS = {
+    "a cotangent that is called as a learning rate": (_CALLED_AS_A_RATE, ("(e * self.x)", "(eta * self.x)"), "x w"),
+    "an activation and its slope": (_SLOPE_AT_INPUT, ("output_gradient *", "output_gradient +"), "input"),
+    "a slope that is given the output": (_SLOPE_AT_OUTPUT, ("self.X.T @ e", "self.X.T @ dA"), "X M"),
+    "an activation by its name": (_ACTIVATION_BY_NAME, ("(1 - self.a)", "(1 + self.a)"), "x scale"),
     "columns of a sequence": (_COLUMNS_OF_A_SEQUENCE, ("delta = self.V.T @ delta", "delta = self.V @ delta"), "U V"),
     "axes of length 1 left out": (_AXES_LEFT_OUT, ("e.sum(0)", "e.mean(0)"), "x W c"),
     "a gradient of a wrong shape": (_GRADIENTS_AS_ATTRIBUTES, ("e.sum(0)", "e"), "x W c"),

@@ -220,14 +220,43 @@ def exp_of(a):
     return Tensor(out, (a,), back)
 """
 
+_LAYERS = """\
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data, children=()):
+        self.data, self.children, self._backward = np.array(data, dtype=np.float32), set(children), lambda: None
+        self.grad = np.zeros_like(self.data)
+
+    def backward(self, retain_graph=False):
+        self.grad = np.ones_like(self.data)
+        self._backward()
+
+
+class Sine:
+    def __init__(self):
+        self.kept = None
+
+    def forward(self, x):
+        self.kept, out = x, Tensor(np.sin(x.data), (x,))
+
+        def _backward(x=x, out=out):
+            x.grad += out.grad * np.cos(self.kept.data)
+
+        out._backward = _backward
+        return out
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "name", "slip"),
     one_in(
-        2,
+        3,
         [
             (_VALUE, "Value.__mul__", ("other.data * out.grad", "out.grad")),
             (_TENSORS, "exp_of", ("g * out", "g * a.data")),
+            (_LAYERS, "Sine.forward", ("np.cos(self", "np.sin(self")),
         ],
     ),
 )

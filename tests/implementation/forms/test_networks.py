@@ -571,6 +571,65 @@ def lossFun(inputs, targets, hprev):
         gradients="Wxh Whh Why bh",
     ),
 }
+NETWORKS |= {
+    "an activation and its slope, a loss that cannot be called, and outputs in a list": Net(
+        text="""\
+class Recurrent:
+    def __init__(self, word_dim, hidden_dim, activation, activation_derivative):
+        self.U, self.V = np.random.randn(hidden_dim, word_dim), np.random.randn(word_dim, hidden_dim)
+        self.W, self.f, self.df = np.random.randn(hidden_dim, hidden_dim), activation, activation_derivative
+
+    def forward_propagation(self, x):
+        s, o = np.zeros((len(x) + 1, len(self.W))), np.zeros((len(x), len(self.V)))
+        for t in range(len(x)):
+            s[t] = self.f(self.U[:, x[t]] + self.W @ s[t - 1])
+            e = np.exp(self.V @ s[t])
+            o[t] = e / e.sum()
+        return [o, s]
+
+    def calculate_loss(self, x, y):
+        return sum(len(one) for one in y) / self.none
+
+    def bptt(self, x, y):
+        o, s = self.forward_propagation(x)
+        dU, dV, dW, later = np.zeros_like(self.U), np.zeros_like(self.V), np.zeros_like(self.W), 0
+        for t in range(len(y))[::-1]:
+            e = o[t] - np.eye(len(self.V))[y[t]]
+            dV += np.outer(e, s[t])
+            delta = (self.V.T @ e + later) * self.df(self.U[:, x[t]] + self.W @ s[t - 1])
+            dW += np.outer(delta, s[t - 1])
+            dU[:, x[t]] += delta
+            later = self.W.T @ delta
+        return [dU, dV, dW]
+""",
+        wrong=("later = self.W.T", "later = self.W"),
+        faulty="U W",
+        gradients="U V W",
+    ),
+    "attributes of which one has no gradient": Net(
+        text="""\
+class Plain:
+    def __init__(self, n_in, n_out):
+        self.W1, self.b1, self.W2, self.b2 = np.ones((n_in, 3)), np.ones(3), np.ones((3, n_out)), np.ones(n_out)
+
+    def loss(self, X, y):
+        self.h = np.tanh(X @ self.W1 + self.b1)
+        return ((self.h @ self.W2 + self.b2 - y) ** 2).sum() / 2
+
+    def backward(self, X, y):
+        self.loss(X, y)
+        d = self.h @ self.W2 + self.b2 - y
+        e = d @ self.W2.T * (1 - self.h**2)
+        self.dW1, self.db1, self.dW2, self.db2 = X.T @ e, e.sum(0), self.h.T @ d, d.sum(0)
+""",
+        wrong=(
+            "self.dW2, self.db2 = X.T @ e, e.sum(0), self.h.T @ d, d.sum(0)",
+            "self.dW2 = X.T @ e, e.sum(0), self.h.T @ d",
+        ),
+        faulty="b2",
+        gradients="W1 b1 W2 b2",
+    ),
+}
 
 #: Functions of which the parameters are arguments, and X has no gradient.
 FUNCTIONS = {

@@ -70,7 +70,11 @@ def test_what_cannot_be_made_is_skipped_with_a_command_that_works(
         "    def backward(self, dout):\n        pass\n\n\n"
         "class Made(Base):\n    def __init__(self, config):\n        self.w = np.random.randn(config.n, 3)\n\n"
         "    def forward(self, x):\n        self.x = x\n        return x @ self.w\n\n"
-        "    def backward(self, dout):\n        self.dw = self.x.T @ dout\n        return dout @ self.w.T\n",
+        "    def backward(self, dout):\n        self.dw = self.x.T @ dout\n        return dout @ self.w.T\n\n\n"
+        "class InTwoDirections:  # no pass is the gradient of the other\n    def __init__(self, n, h):\n"
+        "        self.w, self.v = np.random.randn(h + n, h), np.random.randn(h + n, h)\n\n"
+        "    def forward(self, h_prev, x):\n        return np.tanh(np.concatenate((h_prev, x), 1) @ self.w)\n\n"
+        "    def backward(self, h_next, x):\n        return np.tanh(np.concatenate((h_next, x), 1) @ self.v)\n",
         encoding="utf-8",
     )
     (tmp_path / "glue.py").write_text(

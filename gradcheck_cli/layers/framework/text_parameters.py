@@ -1,10 +1,9 @@
-"""Parameters of a case that are not whole numbers: numbers, words, shapes and intervals."""
+"""Parameters of a case that are not whole numbers, each of which parses its own text: numbers, words, shapes..."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import field
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -13,7 +12,7 @@ from gradcheck_cli.layers.framework.parameter import TextParameter, as_integer, 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
-#: What is given in place of a number of classes for rows that are 1 in the place of their label, and else 0.
+#: What is given in position of a number of classes for rows that are 1 in the position of their label, and else 0.
 ONE_HOT = "one-hot"
 
 #: Digits of a number of classes.
@@ -21,18 +20,24 @@ _MOST_DIGITS = 9
 
 
 @frozen
-class Real(TextParameter):
+class _WithOptions(TextParameter):
+    """A parameter of which some values are worth a try, the default first."""
+
+    metavar: str = ""
+    options: tuple[Any, ...] = ()
+
+    def weight(self, value: Any) -> int:
+        """Return the position among these values."""
+        return self.options.index(value) if value in self.options else len(self.options)
+
+
+@frozen
+class Real(_WithOptions):
     """A number in an interval, its ends included."""
 
     metavar: str = "NUMBER"
     low: float = 0.0
     high: float = math.inf
-    others: tuple[float, ...] = ()  #: beside the default, that make a difference
-
-    @property
-    def options(self) -> tuple[float, ...]:
-        """The values that are worth a try, the default first."""
-        return self.default, *self.others
 
     def normalize(self, value: object) -> float:
         """Return a float."""
@@ -43,29 +48,17 @@ class Real(TextParameter):
             raise ValueError(f"{self.name} must be {within}, not {value:g}")
         return float(value)
 
-    def parse(self, text: str) -> tuple[float, ...]:
-        """Parse `0.9`, or `0.5,0.9`."""
+    def read(self, word: str) -> float:
+        """Read `0.9`."""
         try:
-            numbers = [float(word) for word in text.split(",")]
+            return float(word)
         except ValueError:
             raise ValueError("give a number such as 0.9, or a list such as 0.5,0.9") from None
-        return tuple(map(self.normalize, numbers))
-
-    def format(self, value: Any) -> str:
-        """Write all the digits that it takes."""
-        return repr(value)
-
-    def weight(self, value: Any) -> int:
-        """Return the place among the values that are worth a try."""
-        return _place(value, self.options)
 
 
 @frozen
-class Choice(TextParameter):
+class Choice(_WithOptions):
     """One of some words."""
-
-    metavar: str = field(default="", init=False)
-    options: tuple[str, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metavar", "|".join(self.options))
@@ -77,18 +70,6 @@ class Choice(TextParameter):
         if value not in self.options:
             raise ValueError(f"{self.name} must be {' or '.join(self.options)}, not {value!r}")
         return value
-
-    def parse(self, text: str) -> tuple[str, ...]:
-        """Parse `train`, or `train,test`."""
-        return tuple(self.normalize(word.strip()) for word in text.split(","))
-
-    def format(self, value: Any) -> str:
-        """Write the word."""
-        return str(value)
-
-    def weight(self, value: Any) -> int:
-        """Return the place among the words."""
-        return _place(value, self.options)
 
 
 @frozen
@@ -165,15 +146,12 @@ class Constant(TextParameter):
             return value
         raise TypeError(f"{self.name} must be a finite number, True or False, not {value!r}")
 
-    def parse(self, text: str) -> tuple[bool | float | tuple[int, ...], ...]:
-        """Parse `2`, `0.5`, `True`, `3x8x8`, or several, `1,2`."""
-        return tuple(self._one(word.strip()) for word in text.split(","))
-
     def format(self, value: Any) -> str:
         """Write `2`, `0.5`, `True` or `3x8x8`."""
         return "x".join(map(str, value)) + ("x" if len(value) == 1 else "") if isinstance(value, tuple) else repr(value)
 
-    def _one(self, word: str) -> bool | float | tuple[int, ...]:
+    def read(self, word: str) -> bool | float | tuple[int, ...]:
+        """Read `2`, `0.5`, `True` or `3x8x8`."""
         if re.fullmatch(r"\d{1,8}x(\d{1,8}(x\d{1,8})*)?", word):
             return tuple(int(size) for size in word.split("x") if size)
         if word in ("True", "False"):
@@ -241,26 +219,22 @@ class Interval(TextParameter):
             raise ValueError(f"{self.name} must be from a number to a larger one, not {self.format((low, high))}")
         return low, high
 
-    def parse(self, text: str) -> tuple[tuple[float, float], ...]:
-        """Parse `0.5..2`, or several, `0.5..2,10..20`."""
+    def read(self, word: str) -> tuple[float, float]:
+        """Read `0.5..2`."""
         try:
-            pairs = [(float(low), float(high)) for low, high in (word.split("..") for word in text.split(","))]
+            low, high = map(float, word.split(".."))
         except ValueError:
             raise ValueError("give two numbers such as 0.5..2") from None
-        return tuple(map(self.normalize, pairs))
+        return low, high
 
     def format(self, value: Any) -> str:
         """Write all the digits that it takes."""
         return "..".join(repr(end).removesuffix(".0") for end in value)
 
 
-def _place(value: object, options: tuple[Any, ...]) -> int:
-    return options.index(value) if value in options else len(options)
-
-
 def real(default: float, help: str, *others: float, low: float = 0.0, high: float = math.inf) -> Any:  # noqa: A002
     """Declare a dataclass field that holds a number in an interval, of which some others make a difference."""
-    return declare_parameter(default, Real, help=help, low=low, high=high, others=others)
+    return declare_parameter(default, Real, help=help, low=low, high=high, options=(default, *others))
 
 
 def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002

@@ -1,0 +1,94 @@
+"""What stands in for objects that a constructor must be given: activations and their slopes, optimizers, initializers.
+
+An activation is tanh. Its slope is given the input of tanh, or in another reading its output, as code may have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from inspect import Parameter
+
+_ACTIVATION = re.compile(
+    r"^(act(ivation)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
+)
+_SLOPE_WORDS = re.compile(r"prime|deriv(ative)?|der(?=f|$)|grad(ient)?|^d(?=act)")
+_OPTIMIZERS, _INITIALIZERS = ("optimizer", "optim", "opt"), ("initializer", "init", "weightinitializer", "weightinit")
+_NAMES = ("sigmoid", "relu")  #: of activations, where those are given by name
+
+
+class Optimizer:
+    """Any optimizer: called by whatever name with a parameter and its gradient, it returns the parameter updated."""
+
+    learning_rate = lr = LEARNING_RATE
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Subtract a gradient from a parameter."""
+        arrays = [value for value in (*given, *named.values()) if isinstance(value, np.ndarray)]
+        return arrays[0] - LEARNING_RATE * arrays[1] if len(arrays) > 1 else None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+def initialize(*shape: Any) -> Any:
+    """Return random numbers in a shape, given as one tuple or as its lengths."""
+    return np.random.standard_normal(shape[0] if isinstance(shape[0], tuple | list) else shape)  # noqa: NPY002  # seeded
+
+
+def tanh(x: Any, slope: Any = False, **flags: Any) -> Any:  # noqa: FBT002  # as people call it
+    """Return tanh, or its slope where a flag of whatever name asks for it."""
+    return slope_at_input(x) if slope is True or True in flags.values() else np.tanh(x)
+
+
+def slope_at_input(x: Any) -> Any:
+    """Return the slope of tanh, given its input."""
+    return 1 - np.tanh(x) ** 2
+
+
+def slope_at_output(y: Any) -> Any:
+    """Return the slope of tanh, given its output."""
+    return 1 - y * y
+
+
+def title_of(given: Mapping[str, object]) -> str:
+    """Say in words which activation was given."""
+    names = [name for name, value in given.items() if value is tanh or value in _NAMES]
+    if not names:
+        return ""
+    at_output = " and its slope at its output" if slope_at_output in given.values() else ""
+    return f"with {given[names[0]] if given[names[0]] in _NAMES else 'tanh'} for {names[0]}{at_output}"
+
+
+def stand_ins_for(parameters: list[Parameter]) -> list[Mapping[str, object]]:
+    """List what may be given by name in place of objects, the likeliest first; one empty mapping for want of any."""
+    words = {p.name: word(p.name) for p in parameters}
+    activations = [p for p in parameters if _ACTIVATION.search(words[p.name]) and p.default is p.empty]
+    slopes = [
+        p
+        for p in parameters
+        if _SLOPE_WORDS.search(words[p.name])
+        and (p.default is p.empty or p.default is None)
+        and _ACTIVATION.search(_SLOPE_WORDS.sub("", words[p.name]))
+    ]
+    fixed: dict[str, object] = {p.name: Optimizer() for p in parameters if words[p.name] in _OPTIMIZERS}
+    fixed |= {p.name: initialize for p in parameters if words[p.name] in _INITIALIZERS}
+    fixed = {p.name: fixed[p.name] for p in parameters if p.name in fixed and p.default is p.empty}
+    if not activations:
+        return [fixed]
+
+    def given(activation: object, slope: Callable[..., Any]) -> Mapping[str, object]:
+        return fixed | {p.name: activation for p in activations} | {p.name: slope for p in slopes}
+
+    functions = [given(tanh, slope_at_input), *([given(tanh, slope_at_output)] if slopes else [])]
+    return functions if slopes else [*functions, *(given(name, slope_at_input) for name in _NAMES)]
