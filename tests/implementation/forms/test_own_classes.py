@@ -47,6 +47,17 @@ def test_a_class_is_understood_by_trying_it(form: str, tmp_path: Path) -> None:
     assert wrong.verdict is Verdict.FAIL, wrong.reason
 
 
+def test_among_arrays_of_a_shape_the_gradient_is_known_by_its_slopes(tmp_path: Path) -> None:
+    text = (
+        "class Scaled:\n    def __init__(self, n, m):\n        self.w = np.random.randn(n, m)\n\n"
+        "    def forward(self, x):\n        self.x = x\n        return np.tanh(x @ self.w)\n\n"
+        "    def backward(self, d):\n        d = d * (1 - np.tanh(self.x @ self.w)**2)\n"
+        "        self.first = 3 * self.x.T @ d\n        self.second = self.x.T @ d\n        return d @ self.w.T\n"
+    )
+    right, _ = _checked(tmp_path / "right.py", text)
+    assert (right.verdict, set(right.gradients)) == (Verdict.PASS, {"dx", "dw"}), right.reason
+
+
 @pytest.mark.long
 def test_a_class_called_after_a_layer_may_be_a_function_of_its_own(
     gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
