@@ -1,14 +1,12 @@
-"""The arrays that an object keeps: the paths that lead to each, its name, and the places where it is put."""
+"""The arrays that an object keeps: the paths that lead to each, and its name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.attributes import Place
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -23,11 +21,6 @@ def shared_paths(holder: object) -> list[tuple[Path, ...]]:
         if isinstance(array, np.ndarray) and array.size and not isinstance(value_at(holder, path[:-1]), tuple):
             found.setdefault(id(array), []).append(path)
     return list(map(tuple, found.values()))
-
-
-def places_of(holder: object, paths: Iterable[Path]) -> list[Place]:
-    """Return the places that paths lead to."""
-    return [Place(value_at(holder, path[:-1]), path[-1]) for path in paths]
 
 
 def short_names(arrays: list[tuple[Path, ...]], taken: set[str]) -> dict[str, tuple[Path, ...]]:

@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.drawing import signed_uniform
-from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_places, is_gradient_name
+from gradcheck_cli.implementation.conventions.attributes import (
+    Wanted,
+    gradient_places,
+    is_equal,
+    is_gradient_name,
+)
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.own_trial import central_difference, fit_of, fits_input
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
@@ -158,7 +163,7 @@ class _Written:
     def __init__(self, before: object, after: object, reading: Reading) -> None:
         self._reading, self._after, old = reading, after, arrays_in(before)
         self._all = {path: np.asarray(value) for path, value in arrays_in(after).items()}
-        self._new = [p for p, value in self._all.items() if p not in old or not is_equal(value, np.asarray(old[p]))]
+        self._new = [p for p, value in self._all.items() if p not in old or not is_equal(value, old[p])]
         self._claimed = {path for paths in reading.found.kept.values() for path in paths}
 
     def places(self, problem: Problem, fitting: Mapping[str, object]) -> dict[str, Path]:
@@ -230,8 +235,3 @@ class _Written:
             return bool(array.any()) and all(near)
 
         return is_gradient
-
-
-def is_equal(one: Array, two: Array) -> bool:
-    """Tell whether arrays are the same, NaN where NaN is."""
-    return np.array_equal(one, two, equal_nan=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 from dataclasses import replace
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
+from gradcheck_cli.implementation.conventions.attributes import is_equal, places_at
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
-from gradcheck_cli.implementation.conventions.kept import places_of, shared_paths, short_names
-from gradcheck_cli.implementation.conventions.left_gradients import call_forward, is_equal, with_gradients
+from gradcheck_cli.implementation.conventions.kept import shared_paths, short_names
+from gradcheck_cli.implementation.conventions.left_gradients import call_forward, with_gradients
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import seeds_from
 
@@ -31,25 +33,13 @@ _MOST_ARRAYS = 40  #: of an instance that are moved to see whether the output de
 _LONGEST, _MOST_LENGTHS = 32, 4  #: of axes of fixed lengths
 
 
-def completed(reading: Reading, case: Case, problem: Problem) -> Reading:
-    """Return a reading of a class with what was found in its instances, tried on a problem; any other as it is.
-
-    Raises:
-        ImplementationError: it raised.
-        NotExpressibleError: it cannot be called so.
-    """
+def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
+    """Return a reading of a class with what was found in its instances; any other, or where code raises, as it is."""
     if reading.code.cls is None or reading.layer.reference or reading.found.studied:
         return reading
-    with seeds_from(0):
+    with seeds_from(0), contextlib.suppress(ImplementationError, NotExpressibleError):
         return _Study(reading, case, problem).found()
-
-
-def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
-    """Return what `completed` returns, or where code raises the reading as it is."""
-    try:
-        return completed(reading, case, problem)
-    except (ImplementationError, NotExpressibleError):
-        return reading
+    return reading
 
 
 def all_studied(readings: list[Reading], case: Case, problem: Problem) -> list[Reading]:
@@ -105,7 +95,7 @@ class _Study:
         _, call = call_forward(self._reading, self._problem)
         given = [self._problem.inputs[s.key] for s in self._reading.constructor if s.key in self._problem.inputs]
         values = ((paths, value_at(call.instance, paths[0])) for paths in shared_paths(call.instance))
-        own = [paths for paths, value in values if not any(is_equal(value, np.asarray(one)) for one in given)]
+        own = [paths for paths, value in values if not any(is_equal(value, one) for one in given)]
         own = own[:_MOST_ARRAYS]
         instance = self._redrawn(call.instance, own)
         still = self._out_with(instance, ())
@@ -121,14 +111,14 @@ class _Study:
         source = random.Random(0)  # noqa: S311  # no secrets
         for paths in arrays:
             value = value_at(twin, paths[0])
-            for place in places_of(twin, paths):
+            for place in places_at(twin, paths):
                 place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
         return twin
 
     def _out_with(self, instance: object, paths: tuple[Path, ...]) -> list[Array] | None:
         """Call forward on a copy of an instance with one of its arrays moved; return None where that raises."""
         twin = copied(instance)
-        for place in places_of(twin, paths):
+        for place in places_at(twin, paths):
             value = place.get()
             place.set(value * (1.25 + 0.125 * np.arange(value.size).reshape(value.shape)) + 0.125)
         made = replace(self._reading, code=replace(self._reading.code, made=twin))
