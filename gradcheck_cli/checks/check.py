@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.checks.comparison import Comparison
 from gradcheck_cli.checks.differentiation import differentiate
 from gradcheck_cli.checks.duties import try_duties
-from gradcheck_cli.checks.exactness import judge_at_integers
+from gradcheck_cli.checks.exactness import Judged, judge_at_integers
 from gradcheck_cli.checks.gradients import compare_gradients
 from gradcheck_cli.checks.outcome import explained_result, skipped_result, stopped_result
 from gradcheck_cli.checks.replay import replay_command
@@ -143,11 +144,11 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
             derivatives = _differentiate(run)
             comparison = compare_gradients(run, derivatives)
             duties = try_duties(run, comparison)
-            judged = judge_at_integers(run, derivatives, comparison)
-            if run.dtype in ("float16", "float32"):
-                from gradcheck_cli.checks.low_precision import judge_in_float64  # only for dtypes narrower than that
+            judged = _judge_in_float64(run, derivatives, judge_at_integers(run, derivatives, comparison))
+            if any(gradient.stands_out for gradient in judged.comparison.gradients.values()) and judged.run is run:
+                from gradcheck_cli.checks.outliers import look_again  # only where an element stands out
 
-                judged = judge_in_float64(run, derivatives, judged)
+                judged = judged._replace(comparison=look_again(run, judged.comparison, _compared))
         except NotExpressibleError as error:
             return skipped_result(case, implementation, str(error))
         except RunStoppedError as stopped:
@@ -158,6 +159,20 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
 
         return replace(result, sweeps=sweep_worst(judged.run, judged.comparison))
+
+
+def _compared(run: CaseRun) -> Comparison:
+    """Return what `look_again` needs to know of a run."""
+    derivatives = _differentiate(run)
+    return _judge_in_float64(run, derivatives, Judged(run, compare_gradients(run, derivatives))).comparison
+
+
+def _judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> Judged:
+    if run.dtype not in ("float16", "float32"):
+        return judged
+    from gradcheck_cli.checks.low_precision import judge_in_float64  # only for dtypes narrower than that
+
+    return judge_in_float64(run, derivatives, judged)
 
 
 def _differentiate(run: CaseRun) -> Derivatives:

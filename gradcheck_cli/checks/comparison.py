@@ -11,13 +11,14 @@ import numpy as np
 from gradcheck_cli.checks.accumulation import accumulates_in
 from gradcheck_cli.checks.form import Subject, dtype_name, share_of
 from gradcheck_cli.checks.picture import draw
+from gradcheck_cli.checks.settings import TOLERANCE, Settings
 from gradcheck_cli.checks.where import where
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.results.result import ArrayResult, Arrays, Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.results.result import Diagnosis
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 #: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its
 #: roundoff evenly (FFT, Winograd) is off by as much where an element has few terms, or none, as elsewhere.
 SCALE_FLOOR = 0.25
+
+#: How many times the typical error of the others the worst element of a gradient is off where it stands out, and by
+#: how many roundings at least, because where most elements are exact, one of half a rounding is no outlier. Of 350
+#: right gradients, the worst were at 7.4 times.
+_OUTLIER, _LEAST_OUTLIER = 8.0, 2.0
 
 
 @frozen
@@ -115,6 +121,7 @@ def compare(subject: Subject, expected: Estimate, settings: Settings) -> ArrayRe
         uncompared(subject, settings, verdict, reason, expected),
         **figures(array, expected, elements, unravel(elements.worst, array.shape)),
         floor=_largest(elements.allowed),
+        stands_out=not count and _stands_out(elements, expected, settings.tolerance(subject.dtype)),
         accumulates_in=accumulates_in(array, expected, elements.error, elements.roundings) if not count else None,
         wrong=WrongElements(count=count, of=array.size, where=place),
         picture=draw(elements.wrong, elements.error, elements.worst) if count else None,
@@ -163,6 +170,15 @@ def floored(scale: Array) -> Array:
     """Raise the scale of each element to a share of its array's typical one: the mean of those that are not zero."""
     positive = scale if scale.all() else scale[scale > 0]
     return np.maximum(scale, SCALE_FLOOR * positive.mean()) if positive.size else scale
+
+
+def _stands_out(elements: Elements, expected: Estimate, tolerance: float) -> bool:
+    """Tell whether the worst element, which is not wrong, is off by far more than the others."""
+    if elements.roundings <= _LEAST_OUTLIER * max(1.0, tolerance / TOLERANCE):
+        return False
+    share = (elements.error / floored(expected.scale)).reshape(-1)
+    others = np.delete(share, elements.worst)
+    return bool(others.size and share[elements.worst] > _OUTLIER * root_mean_square(others))
 
 
 def why_undecided(expected: Estimate, settings: Settings) -> str:

@@ -205,7 +205,7 @@ class ForwardFunction:
         """Evaluate at one point."""
         problem, name = self._problem, self.name
         try:
-            out, _ = self._calls.forward(*self.step(value)[:2])
+            out, _ = self._calls.forward({**self._inputs, name: value}, problem.parameters)
         except ImplementationError:
             low, high = problem.domain.get(name, (-np.inf, np.inf))
             if ((low <= value) & (value <= high)).all():

@@ -102,7 +102,9 @@ def _rounded(run: CaseRun, name: str, lenient: Estimate) -> ArrayResult:
 
 def _seen(here: ArrayResult, wide: ArrayResult, dtype: str) -> ArrayResult:
     """Return the result of a gradient that is not wrong in the narrow dtype, with what is seen of it in float64."""
-    result = replace(here, floor=min(here.floor or math.inf, wide.floor or math.inf))
+    floor, stands_out = min(here.floor or math.inf, wide.floor or math.inf), here.stands_out or wide.stands_out
+    worst = wide.worst if wide.stands_out else here.worst
+    result = replace(here, floor=floor, stands_out=stands_out, worst=worst)
     if wide.verdict is not Verdict.FAIL:
         return result
     reason = f"{wide.reason}; in {dtype} its roundings hide that, in float64 they do not"

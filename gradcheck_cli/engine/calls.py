@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside, inside_calls
-from gradcheck_cli.engine.user_code import ReportedError, checked_names
+from gradcheck_cli.engine.user_code import ReportedError, require_home
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
@@ -43,12 +43,12 @@ _KEPT = object()
 _MOST_WORDS = 100
 
 
-def describe(code: UserCode, task: Task, case: Case) -> dict[str, Any]:
+def describe(code: UserCode, task: Task, case: Case, *, is_first: bool) -> dict[str, Any]:
     """Return what the other process says of the implementation of a task. It raises what `UserCode.ask` does."""
-    answer = code.ask(inside.describe, task, case)
+    answer = code.ask(inside.describe, task, case, is_first)
     with code.reading():
         described: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
-        described["name"], described["spec"] = checked_names(described["name"], described["spec"], task.spec)
+        require_home(task.spec, str(described["name"]), described["spec"])
         layer = LAYERS[case.layer]
         if not {*described["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
             raise ProtocolError("inputs other than those of the layer")

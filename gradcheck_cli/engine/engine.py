@@ -10,14 +10,14 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gradcheck_cli.checks.check import failed_case
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.call import Call
 from gradcheck_cli.engine.checker import Checker, gives_up
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
+    from gradcheck_cli.results.result import CaseResult
 
     #: Tasks with their cases, in the order of the results.
     Plan = Sequence[tuple[Task, Iterable[Case]]]
@@ -41,7 +41,7 @@ class WorkerDiedError(Exception):
     """The process that carried out a call died each time. The message is a sentence without a full stop."""
 
 
-#: Why a case is skipped of an implementation that was given up.
+#: Why a case is an error of an implementation that was given up. It counts in a grade as the others do.
 _GIVEN_UP = "not tried, because two cases before it took longer than --timeout allows"
 
 
@@ -126,10 +126,9 @@ class Engine:
             for case, result in zip_longest(batch.cases, results):
                 if gives_up(before):  # whatever came out
                     batch.call.cancel()
-                    name, layer = before[0].implementation, before[0].layer
-                    yield CaseResult(
-                        implementation=name, layer=layer, case=case, verdict=Verdict.SKIP, reason=_GIVEN_UP
-                    )
+                    spec, settings = batch.task.spec, batch.task.settings
+                    untried = failed_case(case, before[0].implementation, spec, settings, _GIVEN_UP)
+                    yield replace(untried, hung=True)
                     continue
                 before += [result] if result.hung else []
                 for memory in batch.memories if batch.call.succeeded and result.bug is None else ():

@@ -7,9 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.calls import describe, implementation_in
-from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, UserCode, checked_names, describe_death, report_failure
+from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, UserCode, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS
@@ -17,7 +16,7 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from gradcheck_cli.engine.errors import ErrorReport
     from gradcheck_cli.engine.tally import Tally
-    from gradcheck_cli.engine.task import Names, Task
+    from gradcheck_cli.engine.task import Task
     from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
@@ -28,20 +27,16 @@ class GuardedRunner:
 
     def __init__(self, task: Task, process: Process, tally: Tally) -> None:
         self._task, self._code, self._tally = task, UserCode(process), tally
-        self._names: Names | None = None
-        self._described: dict[str, Any] | None = None  # what is the same for all cases of a layer with a reference
+        self._described: dict[str, Any] = {}  # the implementation, as it was found
         self._missing: ErrorReport | None = None  # why it cannot be checked
 
     def find(self, case: Case) -> None:
         """Find the implementation. An error other than that it is not there is left to the first case."""
-        if self._names or self._missing:
+        if self._described or self._missing:
             return
         spec = self._task.spec
         try:
-            answer = self._code.ask(inside.find_names, self._task, case)
-            with self._code.reading():
-                shown, typed = answer.value
-                self._names = checked_names(shown, typed, spec)
+            self._described = describe(self._code, self._task, case, is_first=True)
         except FAILURES as error:
             if isinstance(error, ProcessDiedError) and not error.imported:
                 error = ImplementationNotFoundError(
@@ -56,15 +51,16 @@ class GuardedRunner:
         started = time.perf_counter()
         with contextlib.suppress(ImplementationNotFoundError):  # reported below
             self.find(case)
-        task, code = self._task, self._code
+        task, code, described = self._task, self._code, self._described
         try:
             if self._missing is not None:
                 result = task.error_result(case, self._missing)
             else:
-                if self._described is None or not LAYERS[task.layer].reference:
-                    self._described = describe(code, task, case)
-                implementation = self._tally.counted(implementation_in(code, task, case, self._described))
+                if not LAYERS[task.layer].reference:  # what it is given depends on the case
+                    described = describe(code, task, case, is_first=False)
+                implementation = self._tally.counted(implementation_in(code, task, case, described))
                 result = task.check(case, implementation, task.settings)
         except FAILURES as error:
-            result = task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
+            names = (described["name"], described["spec"])
+            result = task.error_result(case, report_failure(error, "the implementation", task.spec), names)
         return replace(result, output=code.process.take_output(), seconds=time.perf_counter() - started)

@@ -82,25 +82,23 @@ def shapes(offer: Offer) -> Answer:
 
 
 @_loading
-def find_names(task: Task, case: Case) -> Answer:
-    """Load the implementation of a task, and return its names; with other inputs than the case has, it is missing."""
-    implementation, layer = _implementation_of(task, case), LAYERS[case.layer]
-    if not (layer.reference or case.impossible()):
-        problem = layer.problem(case)
-        problem = implementation.given(problem) if implementation.given else problem
-        if why := implementation.refusal({**problem.inputs, **(problem.parameters or {})}):
-            raise ImplementationNotFoundError(why)
-    return Answer([implementation.name, implementation.spec])
+def describe(task: Task, case: Case, is_first: bool) -> Answer:  # noqa: FBT001  # a request has no names
+    """Describe the implementation of a task, and what it is given that is not of the case.
 
-
-@_loading
-def describe(task: Task, case: Case) -> Answer:
-    """Describe the implementation of a task, and what it is given that is not of the case."""
-    code = _implementation_of(task, case)
-    given = code.given(LAYERS[case.layer].problem(case)) if code.given else None
-    description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED}
-    description["given"] = given and [list(given.inputs), list(given.parameters or {}), list(given.constants)]
-    return Answer(description, [*given.inputs.values()] if given else [])
+    One that is given other inputs than the first case has is missing.
+    """
+    code, layer = _implementation_of(task, case), LAYERS[case.layer]
+    description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED} | {"given": None}
+    if layer.reference or case.impossible():
+        return Answer(description)
+    problem = layer.problem(case)
+    given = code.given(problem) if code.given else problem
+    if is_first and (why := code.refusal({**given.inputs, **(given.parameters or {})})):
+        raise ImplementationNotFoundError(why)
+    if given is problem:
+        return Answer(description)
+    names = [list(given.inputs), list(given.parameters or {}), list(given.constants)]
+    return Answer(description | {"given": names}, [*given.inputs.values()])
 
 
 @_loading

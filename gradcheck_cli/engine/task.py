@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import Settings
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 Check = Callable[["Case", "Implementation", "Settings"], "CaseResult"]
 
 
-class Names(NamedTuple):
-    """The names of an implementation."""
-
-    shown: str  #: in reports
-    typed: str | None  #: on a command line; None if there is no such name
-
-
 @frozen
 class Task:
     """An implementation to check, and how."""
@@ -45,8 +38,8 @@ class Task:
         """Whether the implementation is one that the layer has."""
         return self.spec in LAYERS[self.layer].builtin and self.settings.adapter is None
 
-    def error_result(self, case: Case, error: ErrorReport, names: Names | None = None) -> CaseResult:
-        """Return the result of a case that came to no verdict."""
+    def error_result(self, case: Case, error: ErrorReport, names: tuple[str, str | None] | None = None) -> CaseResult:
+        """Return the result of a case that came to no verdict; `names` are as reports show it, and as users type it."""
         from gradcheck_cli.checks.diagnosis.place.frame import shown_place  # only after an error
 
         shown, typed = names or (self.spec, self.spec)

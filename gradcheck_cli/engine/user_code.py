@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
-from gradcheck_cli.engine.task import Names
 from gradcheck_cli.guard.frames import describe_user_stack
 from gradcheck_cli.guard.process import ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import ProtocolError
@@ -134,16 +133,15 @@ def _error_in(value: Any) -> Exception | None:
     return None
 
 
-def checked_names(shown: Any, typed: Any, spec: str) -> Names:
-    """Return the names of an implementation, which begin with the file of a task as the user typed it.
+def require_home(spec: str, *names: str | None) -> None:
+    """Require that names begin with the file of a task as the user typed it.
 
     Raises:
-        ProtocolError: they are those of another file.
+        ProtocolError: one is that of another file.
     """
     home = shown_home(split_spec(spec)[0])
-    if not str(shown).startswith(home) or not str(home if typed is None else typed).startswith(home):
+    if not all(name is None or name.startswith(home) for name in names):
         raise ProtocolError("the name of another file")
-    return Names(str(shown), None if typed is None else str(typed))
 
 
 def _frame(written: Any) -> Frame | None:

@@ -137,7 +137,7 @@ def _array(array: ArrayResult) -> dict[str, Any]:
     return {
         field.name: asdict(value) if isinstance(value := getattr(array, field.name), _NESTED) else value
         for field in fields(array)
-        if field.name not in ("name", "arrays", "picture")
+        if field.name not in ("name", "arrays", "picture", "stands_out")
     }
 
 

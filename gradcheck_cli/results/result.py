@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"  #: no fault was found, but one could have been missed
     ERROR = "error"  #: the implementation raised, hung or crashed
-    SKIP = "skip"  #: not checked: an impossible geometry, one that the code cannot be asked for, or code given up
+    SKIP = "skip"  #: not checked: an impossible geometry, or one that the code cannot be asked for
 
     @classmethod
     def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
@@ -110,6 +110,8 @@ class ArrayResult:
     accumulates_in: str | None = None  #: the dtype in which its sums are rounded, where its errors tell
     method: str = "none"  #: how the numeric side was computed
     evaluations: int = 0  #: calls of forward for it
+    #: Whether the worst element, which is not wrong, is off by far more than the others.
+    stands_out: bool = field(default=False, repr=False, compare=False)
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: if it is partly wrong
 
@@ -198,7 +200,7 @@ class CaseResult:
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     smallest: SmallestFailure | None = None  #: set on a case that is shown in place of random ones that failed
     seconds: float = 0.0
-    hung: bool = False  #: whether it was stopped because a call took longer than its time limit
+    hung: bool = False  #: whether a call took longer than its time limit, or the case was not tried because others had
     carried_over: bool = False  #: from an earlier run, in which nothing that it depends on was different
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
     #: On request: the inputs, "dout", "out" and the gradients ("dx") as they were returned.

@@ -126,6 +126,10 @@ CAUSES = {
         "{names} {be} right in float64, and off in {dtype}: what {names} {be} computed from is rounded first.",
         "Where digits cancel, as in 1 - out**2 with an out near 1, compute in a wider dtype.",
     ),
+    "outlier": (
+        "One element is off by far more than the others of its gradient, with other inputs too: {places}.",
+        "It is within what roundings explain. Look for what is different there: a guard, a constant, a narrower dtype.",
+    ),
     "own-function": (
         (
             "Forward and backward agree with each other, but forward computes something other than {layer}: "

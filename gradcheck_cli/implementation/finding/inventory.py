@@ -11,7 +11,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, operations_in
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.source import returns_one_value
+from gradcheck_cli.implementation.conventions.source import returned_names, returns_one_value
 from gradcheck_cli.implementation.finding.candidates import classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
@@ -22,6 +22,8 @@ from gradcheck_cli.implementation.finding.names import (
     mentions_layer,
     pass_of,
     returns_both,
+    says_gradient,
+    says_loss,
     speaks_of,
 )
 from gradcheck_cli.implementation.finding.networks import network_of
@@ -120,7 +122,8 @@ def _may_return_both(name: str, function: Any) -> bool:
     source = _source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
-    is_both = returns_both(name) and not returns_one_value(function)
+    first, *others = (*returned_names(function), "")
+    is_both = (returns_both(name) or (says_loss([first]) and says_gradient(others))) and not returns_one_value(function)
     return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 

@@ -16,7 +16,7 @@ _LABELS = {"Y", *LABEL_NAMES, *words("ys truelabels idx index indices words ids 
 NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
-        "temperature dim numheads heads nheads nhead numhead reg slope dilation margin "
+        "temperature dim numheads heads nheads nhead numhead reg lambda lambd lam slope dilation margin "
         "numblocks nblocks numlayers nlayers depth power exponent minval maxval low high lo hi"
     )
 }
@@ -58,12 +58,13 @@ ARRAYS = _arrays(2, 1, 3, 0, 4)
 NUMBERS = [Kind("value", value=1), Kind("value", value=2), Kind("value", value=3)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
 ONE_HOT = Kind("one-hot", 2)
+COLUMN = Kind("array", 2, 1)  #: with a last axis of length 1
 _SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _TARGETS = [LABELS[0], ONE_HOT, Kind("binary", 2), ARRAYS[0], LABELS[1], Kind("binary", 1), ARRAYS[1]]
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
     "numbers": [*NUMBERS, *ARRAYS],
-    "arrays": [*ARRAYS, Kind("labels", 1)],  # no number: with 1 in its place much that is wrong would be right
+    "arrays": [*ARRAYS, Kind("labels", 1), COLUMN],  # no number: with 1 in its place much that is wrong would be right
 }
 
 

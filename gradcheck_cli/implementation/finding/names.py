@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
-GRADIENTS = {"grad", "grads", "gradient", "gradients", "vjp", "pullback", "derivative", "deriv", "prime"}
+GRADIENTS = {"grad", "grads", "gradient", "gradients", "vjp", "pullback", "derivative", "deriv", "prime", "delta"}
 _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
     *GRADIENTS,
@@ -46,9 +46,10 @@ Names = tuple[str, ...]
 
 
 def words_in(name: str) -> list[str]:
-    """Split a name into its words, in small letters: `convForward` and `conv_forward` have the same."""
+    """Split a name into its words, in small letters: `convForward` and `conv_forward` have the same, as `mseloss`."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
+    snake = re.sub(r"(?<=[a-z]{3})(loss|cost)(?![a-z])", r"_\1", snake)
     return [word for word in snake.split("_") if word]
 
 
@@ -118,17 +119,19 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
         fuller = [pair for name in functions if (pair := _in_order(left, name)) and _begins(_stem(name), _stem(left))]
         fuller = [pair for pair in fuller if _may_belong(*pair) and layers_called(pair)]
         found += sorted(fuller, key=lambda pair: sum(map(len, map(_stem, pair))))[-1:]
-    for left in _left_over(functions, found):
-        if is_backward(left) and not layers_called([left]):  # `cross_entropy_loss` and `cross_entropy_backward`
+    for left in filter(is_backward, _left_over(functions, found)):
+        if not layers_called([left]) or says_gradient([left]):  # as `cross_entropy_loss` and `cross_entropy_backward`
             found += [(name, left) for name in functions if says_loss([name]) and _plain(name) == _plain(left)][:1]
     for one, other in itertools.combinations(_left_over(functions, found), 2):
         if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
             found.append(pair)
-    return found
+    losses = [name for name in functions if says_loss([name]) and not any(name in pair for pair in found)]
+    gradients = [name for name in _left_over(functions, found) if says_gradient([name])]
+    return found + ([(losses[0], gradients[0])] if len(losses) == len(gradients) == 1 else [])
 
 
 def _plain(name: str) -> list[str]:
-    return [word for word in _stem(name) if word not in _LOSSES]
+    return [word for word in _stem(name) if word not in _LOSSES | _NOISE]
 
 
 def pairs_between(names: Mapping[str, Iterable[str]]) -> list[tuple[tuple[str, str], tuple[list[str], list[str]]]]:
@@ -190,6 +193,11 @@ def returns_both(name: str) -> bool:
         words = {*words_in(name)}
         return bool(words & {*_LOSSES, "value", "fun", "func"} and words & {"and", "with", "n"})
     return says_loss((name,)) or bool(layers_called([name], loss=True))
+
+
+def says_gradient(names: Iterable[str]) -> bool:
+    """Tell whether a name has a word for a gradient."""
+    return any(word in GRADIENTS for name in names for word in words_in(name))
 
 
 def says_loss(names: Iterable[str]) -> bool:

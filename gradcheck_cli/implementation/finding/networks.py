@@ -82,8 +82,8 @@ def _steps(forward: Step | None, loss: Step | None, backward: Step | None) -> di
 
 
 def _returns_gradients(step: Step) -> bool:
-    names = returned_names(step.function)
-    return len(names) > 1 and any(_is_gradient(name, step.parameters) for name in names)
+    """Tell whether a step returns gradients and something beside them, which may be the loss."""
+    return {_is_gradient(name, step.parameters) for name in returned_names(step.function)} == {False, True}
 
 
 def _is_gradient(name: str, parameters: tuple[inspect.Parameter, ...]) -> bool:

@@ -16,13 +16,13 @@ from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind, has
 from gradcheck_cli.implementation.conventions.study import studied_of
+from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.conventions.slots import Slot
-    from gradcheck_cli.implementation.finding.kinds import Kind
 
 
 Sizes = dict[tuple[int, int], int]  #: the length of each axis, by the numbers of its argument and of the axis
@@ -50,7 +50,8 @@ class Probe:
         self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
     def _all_equal(self, kinds: tuple[Kind, ...]) -> Sizes:
-        return {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+        lengths = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+        return lengths | {(i, 1): 1 for i, kind in enumerate(kinds) if kind == COLUMN}
 
     def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
         shapes, labels = {}, {}
@@ -106,9 +107,13 @@ class Probe:
         scale: Sizes,
         *,
         moved: int = -1,
+        beyond: int = -1,
         draw: int = 0,
     ) -> list[np.ndarray[Any, Any]] | None:
-        """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
+        """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises.
+
+        One argument is moved, all of it or what lies `beyond` the first entry of this axis.
+        """
         given: dict[str, Any] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             seed = i + draw * len(kinds)  # one argument is moved, and the others stay
@@ -118,7 +123,7 @@ class Probe:
             elif kind.name == "one-hot":
                 given[slot.key] = np.eye(shape[1])[_draw_labels(seed, shape[:1], shape[1])]
             elif kind.name == "array":
-                given[slot.key] = _draw_array(seed, shape, self._within, is_moved=i == moved).copy()
+                given[slot.key] = _draw_array(seed, shape, self._within, beyond if i == moved else None).copy()
             else:
                 given[slot.key] = kind.value
         reading = self._unstudied[0]
@@ -173,6 +178,18 @@ class Probe:
 
         return any(moves(draw) for draw in range(_DRAWS))
 
+    def _with_single_entries(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
+        """Give axes of arrays a length of 1 if forward reads their first entry alone, as in `np.sum(x, (0, 1))[0]`."""
+        at = self._forward(kinds, sizes, scale)
+        unread = {
+            (i, k): 1
+            for i, k in sizes
+            if kinds[i].name == "array"
+            and (other := self._forward(kinds, sizes, scale, moved=i, beyond=k))
+            and not _differ(at or other, other)
+        }
+        return sizes | unread
+
     def _case_shows(self, case: FunctionCase) -> bool:
         """Tell whether the output depends on every array with a gradient as it is drawn in a case."""
         at, without = self._forward_in(case), self._readings[0].found.without
@@ -182,12 +199,17 @@ class Probe:
 
 @cache  # the same few arrays are drawn for thousands of calls, which took longer than the calls
 def _draw_array(
-    seed: int, shape: tuple[int, ...], within: tuple[float, float] | None, *, is_moved: bool
+    seed: int, shape: tuple[int, ...], within: tuple[float, float] | None, moved_beyond: int | None
 ) -> np.ndarray[Any, Any]:
     numbers = np.random.default_rng(seed)
     value = np.asarray(numbers.uniform(*(within or _POSITIVE), shape))
     value = value if within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
-    return np.asarray(value * numbers.uniform(1, 1.1, shape)) if is_moved else value
+    if moved_beyond is None:
+        return value
+    factors = np.asarray(numbers.uniform(1, 1.1, shape))
+    if moved_beyond >= 0:
+        factors[(slice(None),) * moved_beyond + (0,)] = 1
+    return np.asarray(value * factors)
 
 
 @cache

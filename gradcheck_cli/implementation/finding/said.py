@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_cotangent
-from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
+from gradcheck_cli.implementation.finding import names
+from gradcheck_cli.implementation.finding.names import is_backward, layers_called, says_loss
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.reading import Reading
@@ -27,4 +28,4 @@ def says_gradient(reading: Reading) -> bool:
         return True
     if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True
-    return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
+    return names.says_gradient([backward]) or backward in (f"d{forward}", f"d_{forward}")

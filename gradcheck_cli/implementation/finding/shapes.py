@@ -149,6 +149,9 @@ class _Search(TargetProbe):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
+                single = self._with_single_entries(kinds, equal, scale) if not is_class else equal
+                if single != equal and self._fits(kinds, single, scale) and self._is_meant(kinds, single, scale):
+                    return self._checked(kinds, single, scale)
                 if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
@@ -246,13 +249,14 @@ class _Search(TargetProbe):
             return self._fits(kinds, trial, scale) and (not alone or self._slope_agrees(kinds, trial, scale))
 
         own = _OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT
-        return untied(sizes, sizes, own, _MOST_TOGETHER, fits)
+        axes = [axis for axis, length in sizes.items() if length > 1 or self._unstudied[0].code.cls]
+        return untied(sizes, axes, own, _MOST_TOGETHER, fits)
 
     def _vary(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List cases: the lengths that were found, the same exchanged, and a length of 1 for each in turn."""
-        lengths = sorted(set(sizes.values()))
+        lengths = sorted(set(sizes.values()) - {1})
         exchanged = dict(zip(lengths, [length + 1 for length in reversed(lengths)], strict=True))
-        varied = [{axis: exchanged[length] for axis, length in sizes.items()}]
+        varied = [{axis: exchanged.get(length, 1) for axis, length in sizes.items()}]
         if not any(kind.name == "labels" for kind in kinds):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)

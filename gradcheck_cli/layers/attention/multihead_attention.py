@@ -112,11 +112,11 @@ def multihead_attention_backward(dout: Array, cache: MultiheadCache) -> tuple[Ar
     gradients = attend_backward(split_heads(dout @ Wo.T, heads), cache.heads)
     columns = [join_heads(gradient, heads) for gradient in gradients]
     dx = [d @ w.T for d, w in zip(columns, W, strict=True)]
-    dW = [_product(x, d) for x, d in zip(cache.inputs, columns, strict=True)]
-    return *dx, *dW, _product(cache.joined, dout)
+    dW = [product_of_steps(x, d) for x, d in zip(cache.inputs, columns, strict=True)]
+    return *dx, *dW, product_of_steps(cache.joined, dout)
 
 
-def _product(x: Array, dout: Array) -> Array:
+def product_of_steps(x: Array, dout: Array) -> Array:
     """Return x' dout, over samples and steps."""
     return x.reshape(-1, x.shape[-1]).T @ dout.reshape(-1, dout.shape[-1])
 

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.layers.attention.faults import BACKWARD, FORWARD, backward_rows, forward_rows
-from gradcheck_cli.layers.attention.multihead_attention import MultiheadAttentionCase, join_heads, split_heads
+from gradcheck_cli.layers.attention.multihead_attention import (
+    MultiheadAttentionCase,
+    join_heads,
+    product_of_steps,
+    split_heads,
+)
 from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.equations import EquationFault, Equations, fault
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Observed
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
-
-
-def _product(x: Array, dout: Array) -> Array:
-    return x.reshape(-1, x.shape[-1]).T @ dout.reshape(-1, dout.shape[-1])
 
 
 def _reshaped(x: Array, heads: int) -> Array:
@@ -53,10 +54,10 @@ _BACKWARD: Equations = {
     "dquery": lambda v: v.columns[0] @ v.Wq.T,
     "dkey": lambda v: v.columns[1] @ v.Wk.T,
     "dvalue": lambda v: v.columns[2] @ v.Wv.T,
-    "dWq": lambda v: _product(v.query, v.columns[0]),
-    "dWk": lambda v: _product(v.key, v.columns[1]),
-    "dWv": lambda v: _product(v.value, v.columns[2]),
-    "dWo": lambda v: _product(v.joined, v.g),
+    "dWq": lambda v: product_of_steps(v.query, v.columns[0]),
+    "dWk": lambda v: product_of_steps(v.key, v.columns[1]),
+    "dWv": lambda v: product_of_steps(v.value, v.columns[2]),
+    "dWo": lambda v: product_of_steps(v.joined, v.g),
 }
 
 _HEADS = "Reshape to (N, T, H, D / H) and transpose to (N, H, T, D / H); on the way back the other way round."

@@ -74,7 +74,7 @@ def standard() -> tuple[AffineCase, ...]:
 
 
 def faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
-    """Yield the product with w where its transpose is due."""
+    """Yield the product with w in place of its transpose."""
     if case.D == case.M:
         yield Fault(
             code="matrix-not-transposed",

@@ -54,11 +54,6 @@ def label_scores(x: Array, y: Array) -> Array:
     return np.asarray(x[np.arange(len(y)), y][:, None])
 
 
-def row_sum(array: Array) -> Array:
-    """Sum each row of an array (R, C), (R, 1)."""
-    return np.asarray(array.sum(axis=1, keepdims=True))
-
-
 def one_hot(x: Array, y: Array) -> Array:
     """Return 1 where a score is that of its row's label, else 0: (R, C)."""
     return np.asarray(np.arange(x.shape[1]) == y[:, None], x.dtype)

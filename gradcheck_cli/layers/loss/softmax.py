@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import row_sum
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, Formula
@@ -16,7 +17,7 @@ from gradcheck_cli.layers.framework.fault import Fault, Observed
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.text_parameters import real
-from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
+from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 from gradcheck_cli.numeric.arrays import Array
 
 

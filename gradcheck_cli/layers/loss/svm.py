@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import row_sum
 from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations
-from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
+from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 from gradcheck_cli.numeric.arrays import Array
 
 

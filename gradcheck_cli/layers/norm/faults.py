@@ -120,7 +120,7 @@ def _wrong_roots(norm: Normalization, eps: float) -> Iterator[tuple[str, str, Fo
     yield "eps-outside-root", outside, lambda v: np.sqrt(v.variance) + v.eps
     for fixed in _USUAL_EPS:
         if not 0.5 < fixed / eps < 2:
-            yield "eps-fixed", f"eps is {fixed:g}, whatever it should be", partial(_root, fixed)
+            yield "eps-fixed", f"eps is fixed at {fixed:g}, whatever forward is given", partial(_root, fixed)
     yield "root-missing", f"{norm.symbol} + eps is used in place of its square root", lambda v: v.variance + v.eps
 
 

@@ -6,16 +6,7 @@ import math
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import (
-    Param,
-    Pool1dCase,
-    PoolCase,
-    image_pooling,
-    pooling1d,
-    spread,
-    window_of,
-    windows,
-)
+from gradcheck_cli.layers.pool.pooling import Param, Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -41,7 +32,7 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return spread(dout / dout.dtype.type(math.prod(window_of(pool_param))), shape, pool_param)
 
 
-LAYER = image_pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))
+LAYER = pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))
 
 
 @frozen
@@ -61,4 +52,4 @@ def avg_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return avg_pool_backward(dout, cache)
 
 
-LAYER_1D = pooling1d(Avgpool1dCase, (avg_pool1d_forward, avg_pool1d_backward))
+LAYER_1D = pooling(Avgpool1dCase, (avg_pool1d_forward, avg_pool1d_backward))

@@ -9,16 +9,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.pool.pooling import (
-    Param,
-    Pool1dCase,
-    PoolCase,
-    image_pooling,
-    pooling1d,
-    spread,
-    window_of,
-    windows,
-)
+from gradcheck_cli.layers.pool.pooling import Param, Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -79,7 +70,7 @@ def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     )
 
 
-LAYER = image_pooling(
+LAYER = pooling(
     MaxpoolCase,
     (max_pool_forward, max_pool_backward),
     faults=faults,
@@ -104,4 +95,4 @@ def max_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return max_pool_backward(dout, cache)
 
 
-LAYER_1D = pooling1d(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())
+LAYER_1D = pooling(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,6 +51,59 @@ class PoolCase(WindowedCase):
         """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""
         return f"{self.N}x{self.C}x{self.H}x{self.W} by {self.pool_height}x{self.pool_width} stride {self.stride}"
 
+    @classmethod
+    def standard(cls) -> tuple[Self, ...]:
+        """List windows that touch, overlap and leave gaps, not square, of one element, and as large as the image."""
+        return cls.rows(
+            "N C H W pool_height pool_width stride",
+            (2, 3, 6, 6, 2, 2, 2),  # that of most notebooks
+            (2, 2, 5, 6, 3, 2, 1),  # windows that overlap
+            (1, 2, 7, 5, 3, 3, 2),  # and those that overlap by one row
+            (2, 1, 7, 8, 2, 3, 3),  # windows with gaps, and an edge that none sees
+            (1, 1, 3, 4, 3, 4, 1),  # one window
+            (2, 2, 3, 3, 1, 1, 1),  # windows of one element
+            (1, 3, 4, 6, 2, 2, 1),  # not square
+        )
+
+    @classmethod
+    def probes(cls) -> tuple[Self, ...]:
+        """List the fixed windows and strides that people have, beside one in which all numbers differ."""
+        return cls.rows(
+            "C H W pool_height pool_width stride",
+            *((3, 5, 7, 3, 2, 2), (3, 6, 6, 2, 2, 2), (3, 6, 9, 3, 3, 3), (3, 7, 5, 3, 3, 2), (3, 5, 4, 2, 2, 1)),
+            *((3, 5, 6, 3, 3, 1), (3, 8, 12, 4, 4, 4), (3, 5, 8, 2, 2, 3)),
+        )
+
+
+@frozen
+class Pool1dCase(WindowedCase):
+    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
+
+    axes = declare(x="N C W", out="N C W'")
+    passed = ("pool_width", "stride")
+    kernels = ("pool_width",)
+
+    N: int = size(2, "samples")
+    C: int = size(3, "channels")
+    W: int = size(6, "length")
+    pool_width: int = size(2, "length of a window")
+    stride: int = size(2, "step from window to window")
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x6 by 2 stride 2`."""
+        return f"{self.N}x{self.C}x{self.W} by {self.pool_width} stride {self.stride}"
+
+    @classmethod
+    def standard(cls) -> tuple[Self, ...]:
+        """List windows that touch, overlap and leave gaps; one window; windows of one element."""
+        rows = ((2, 3, 6, 2, 2), (2, 2, 7, 3, 1), (1, 2, 7, 3, 2), (2, 1, 8, 2, 3), (1, 1, 4, 4, 1), (2, 2, 3, 1, 1))
+        return cls.rows("N C W pool_width stride", *rows)
+
+    @classmethod
+    def probes(cls) -> tuple[Self, ...]:
+        """List the fixed windows and strides that people have, beside one in which all numbers differ."""
+        return cls.rows("C W pool_width stride", (3, 7, 3, 2), (3, 6, 2, 2), (3, 9, 3, 3), (3, 5, 2, 1), (3, 8, 4, 4))
+
 
 def window_of(pool_param: Param) -> tuple[int, ...]:
     """Return the sizes of a window: its height, if it has one, and its width."""
@@ -74,20 +127,6 @@ def spread(dout: Array, shape: tuple[int, ...], pool_param: Param) -> Array:
     return dx
 
 
-def standard(case: type[PoolCase]) -> tuple[PoolCase, ...]:
-    """List windows that touch, overlap and leave gaps, not square, of one element, and as large as the image."""
-    return case.rows(
-        "N C H W pool_height pool_width stride",
-        (2, 3, 6, 6, 2, 2, 2),  # that of most notebooks
-        (2, 2, 5, 6, 3, 2, 1),  # windows that overlap
-        (1, 2, 7, 5, 3, 3, 2),  # and those that overlap by one row
-        (2, 1, 7, 8, 2, 3, 3),  # windows with gaps, and an edge that none sees
-        (1, 1, 3, 4, 3, 4, 1),  # one window
-        (2, 2, 3, 3, 1, 1, 1),  # windows of one element
-        (1, 3, 4, 6, 2, 2, 1),  # not square
-    )
-
-
 def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
     """Draw x of which every two elements are an eighth apart at least: no ties, and no small step makes one."""
     shape = case.shapes["x"]
@@ -97,7 +136,11 @@ def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
 
 
 def pooling(
-    case: type[WindowedCase], pair: Pair, *, faults: Callable[[Any], Iterable[Fault]] = lambda _: (), **declared: Any
+    case: type[PoolCase | Pool1dCase],
+    pair: Pair,
+    *,
+    faults: Callable[[Any], Iterable[Fault]] = lambda _: (),
+    **declared: Any,
 ) -> Layer:
     """Declare the layer of a pooling.
 
@@ -119,64 +162,13 @@ def pooling(
     return Layer(
         case=case,
         builtin={"vectorized": pair},
+        standard=case.standard,
+        probe_cases=case.probes(),
         param="pool_param",
         draw=draw,
         relations=window_relations,
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
+        special_cases=(*([different_kernels] if len(case.kernels) > 1 else []), OVERLAPS, GAPS, uneven, ONE_WINDOW),
         faults=all_faults,
-        **declared,
-    )
-
-
-def image_pooling(case: type[PoolCase], pair: Pair, **declared: Any) -> Layer:
-    """Declare the layer of a pooling of images, as `pooling` does."""
-    return pooling(
-        case,
-        pair,
-        standard=partial(standard, case),
-        # One of each fixed window and stride that people have, beside one in which all numbers differ.
-        probe_cases=case.rows(
-            "C H W pool_height pool_width stride",
-            *((3, 5, 7, 3, 2, 2), (3, 6, 6, 2, 2, 2), (3, 6, 9, 3, 3, 3), (3, 7, 5, 3, 3, 2), (3, 5, 4, 2, 2, 1)),
-            *((3, 5, 6, 3, 3, 1), (3, 8, 12, 4, 4, 4), (3, 5, 8, 2, 2, 3)),
-        ),
-        special_cases=(different_kernels, OVERLAPS, GAPS, uneven, ONE_WINDOW),
-        **declared,
-    )
-
-
-@frozen
-class Pool1dCase(WindowedCase):
-    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
-
-    axes = declare(x="N C W", out="N C W'")
-    passed = ("pool_width", "stride")
-    kernels = ("pool_width",)
-
-    N: int = size(2, "samples")
-    C: int = size(3, "channels")
-    W: int = size(6, "length")
-    pool_width: int = size(2, "length of a window")
-    stride: int = size(2, "step from window to window")
-
-    def label(self) -> str:
-        """Name the geometry: `2x3x6 by 2 stride 2`."""
-        return f"{self.N}x{self.C}x{self.W} by {self.pool_width} stride {self.stride}"
-
-
-def pooling1d(case: type[Pool1dCase], pair: Pair, **declared: Any) -> Layer:
-    """Declare the layer of a one-dimensional pooling, as `pooling` does."""
-    return pooling(
-        case,
-        pair,
-        # Windows that touch, overlap and leave gaps; one window; windows of one element.
-        standard=lambda: case.rows(
-            "N C W pool_width stride",
-            *((2, 3, 6, 2, 2), (2, 2, 7, 3, 1), (1, 2, 7, 3, 2), (2, 1, 8, 2, 3), (1, 1, 4, 4, 1), (2, 2, 3, 1, 1)),
-        ),
-        probe_cases=case.rows(
-            "C W pool_width stride", *((3, 7, 3, 2), (3, 6, 2, 2), (3, 9, 3, 3), (3, 5, 2, 1), (3, 8, 4, 4))
-        ),
-        special_cases=(OVERLAPS, GAPS, uneven, ONE_WINDOW),
         **declared,
     )

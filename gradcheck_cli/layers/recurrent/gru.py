@@ -56,13 +56,9 @@ class GruCache(NamedTuple):
     r: Array
     z: Array
     n: Array
-    m: Array  #: prev_h times the columns of Wh for n
     next_h: Array
-    of_h: Array  #: the share of prev_h in next_h, z or 1 - z
-    of_n: Array  #: that of n
-    of_z: Array  #: the slope of next_h in z, prev_h - n or n - prev_h
-    slopes: Array  #: r (1 - r), z (1 - z), 1 - n^2 side by side, (N, 3H)
     before: bool  #: whether the reset gate multiplies prev_h
+    keeps: bool  #: whether z is the share of prev_h in next_h, and not that of n
 
 
 def gru_step_forward(
@@ -74,19 +70,15 @@ def gru_step_forward(
     tanh(x Wx + b + r (prev_h Wh)) where "reset" is "after". next_h = z prev_h + (1 - z) n, or with z and 1 - z
     exchanged where "update" is "replace".
     """
-    H, before = prev_h.shape[1], gru_param["reset"] == "before"
+    H, before, keeps = prev_h.shape[1], gru_param["reset"] == "before", gru_param["update"] == "keep"
     of_x, of_n = x @ Wx + b, Wh[:, 2 * H :]
-    gates, _ = sigmoid_forward(of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H])
+    a_gates = of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H]
+    gates, _ = sigmoid_forward(a_gates)
     r, z = gates[:, :H], gates[:, H:]
-    m = prev_h @ of_n
-    a_n = of_x[:, 2 * H :] + ((r * prev_h) @ of_n if before else r * m)
+    a_n = of_x[:, 2 * H :] + ((r * prev_h) @ of_n if before else r * (prev_h @ of_n))
     n = np.tanh(a_n)
-    kept, sign = (z, 1) if gru_param["update"] == "keep" else (1 - z, -1)
-    next_h = kept * prev_h + (1 - kept) * n
-    a = np.hstack([of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H], a_n])
-    slopes = np.hstack([gates * (1 - gates), 1 - n * n])
-    cache = GruCache(x, prev_h, Wx, Wh, a, r, z, n, m, next_h, kept, 1 - kept, sign * (prev_h - n), slopes, before)
-    return next_h, cache
+    next_h = z * prev_h + (1 - z) * n if keeps else (1 - z) * prev_h + z * n
+    return next_h, GruCache(x, prev_h, Wx, Wh, np.hstack([a_gates, a_n]), r, z, n, next_h, before, keeps)
 
 
 def gru_step_backward(dnext_h: Array, cache: GruCache) -> tuple[Array, ...]:
@@ -99,17 +91,18 @@ def gru_step_backward(dnext_h: Array, cache: GruCache) -> tuple[Array, ...]:
     reset gate before the product; Chung et al., 2014, exchanges z and 1 - z.)
     """
     c, H = cache, cache.prev_h.shape[1]
-    of_n, slopes_n = c.Wh[:, 2 * H :], c.slopes[:, 2 * H :]
-    da_n = dnext_h * c.of_n * slopes_n
+    of_gates, of_n = c.Wh[:, : 2 * H], c.Wh[:, 2 * H :]
+    of_h, in_z = (c.z, c.prev_h - c.n) if c.keeps else (1 - c.z, c.n - c.prev_h)
+    da_n = dnext_h * (1 - of_h) * (1 - c.n * c.n)
     if c.before:
         dq = da_n @ of_n.T
         dr, through_n, dW_n = dq * c.prev_h, dq * c.r, (c.r * c.prev_h).T @ da_n
     else:
         dm = da_n * c.r
-        dr, through_n, dW_n = da_n * c.m, dm @ of_n.T, c.prev_h.T @ dm
-    gates = np.hstack([dr, dnext_h * c.of_z]) * c.slopes[:, : 2 * H]
+        dr, through_n, dW_n = da_n * (c.prev_h @ of_n), dm @ of_n.T, c.prev_h.T @ dm
+    gates = np.hstack([dr * c.r * (1 - c.r), dnext_h * in_z * c.z * (1 - c.z)])
     da = np.hstack([gates, da_n])
-    dprev_h = dnext_h * c.of_h + through_n + gates @ c.Wh[:, : 2 * H].T
+    dprev_h = dnext_h * of_h + through_n + gates @ of_gates.T
     return da @ c.Wx.T, dprev_h, c.x.T @ da, np.hstack([c.prev_h.T @ gates, dW_n]), da.sum(axis=0)
 
 
@@ -118,13 +111,12 @@ def _rest(v: Any) -> Array:
     return np.asarray(v.Wh[:, 2 * v.n.shape[1] :])
 
 
-def _sign(v: Any) -> float:
-    """Return 1 where z is the share of prev_h that is kept, -1 where it is replaced."""
-    return 1.0 if np.array_equal(v.of_h, v.z) else -1.0
-
-
 #: Those of `gru_step_backward`, whose names they have; `reset` is r, with a name for each place where it is used.
 EQUATIONS: Equations = {
+    "of_h": lambda v: v.z if v.keeps else 1 - v.z,
+    "of_n": lambda v: 1 - v.of_h,
+    "of_z": lambda v: v.prev_h - v.n if v.keeps else v.n - v.prev_h,
+    "slopes": lambda v: np.hstack([v.r * (1 - v.r), v.z * (1 - v.z), 1 - v.n * v.n]),
     "kept": lambda v: v.of_h,
     "replaced": lambda v: v.of_n,
     "in_z": lambda v: v.of_z,
@@ -133,7 +125,7 @@ EQUATIONS: Equations = {
     "at_product": lambda v: v.before,
     "reset_of_h": lambda v: v.r,
     "reset_of_W": lambda v: v.r,
-    "in_r": lambda v: v.prev_h if v.at_product else v.m,
+    "in_r": lambda v: v.prev_h if v.at_product else v.prev_h @ _rest(v),
     "dr": lambda v: (v.da_n @ _rest(v).T if v.at_product else v.da_n) * v.in_r,
     "through_n": lambda v: v.da_n @ _rest(v).T * v.reset_of_h if v.at_product else v.da_n * v.reset_of_h @ _rest(v).T,
     "state": lambda v: v.prev_h,
@@ -171,8 +163,8 @@ FAULTS = (
     fault("update-gate", "z and 1 - z are exchanged in dprev_h", _UPDATE, kept=lambda v: v.of_n),
     fault("update-gate", "the share of n is missing from dn", _UPDATE, replaced=1.0),
     fault("update-gate", "dz has the wrong sign", _UPDATE, in_z=lambda v: -v.of_z),
-    fault("update-gate", "prev_h is missing from dz", _UPDATE, in_z=lambda v: v.of_z + _sign(v) * -v.prev_h),
-    fault("update-gate", "n is missing from dz", _UPDATE, in_z=lambda v: v.of_z + _sign(v) * v.n),
+    fault("update-gate", "prev_h is missing from dz", _UPDATE, in_z=lambda v: -v.n if v.keeps else v.n),
+    fault("update-gate", "n is missing from dz", _UPDATE, in_z=lambda v: v.prev_h if v.keeps else -v.prev_h),
     fault("reset-gate", "dr lacks its factor, prev_h or prev_h W", _RESET, in_r=1.0),
     fault("reset-gate", "r is missing on the way through n to prev_h", _RESET, reset_of_h=1.0),
     fault("reset-gate", "r is missing from the columns of dWh for n", _RESET, reset_of_W=1.0),

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import draw_inputs
+from gradcheck_cli.layers.framework.arrays import draw_inputs, row_sum
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
@@ -51,11 +51,6 @@ def draw(case: RowsCase, source: Random) -> dict[str, Array]:
 def lowered(x: Array) -> Array:
     """Subtract the largest score of each row: it changes no share, and exp cannot overflow."""
     return np.asarray(x - x.max(axis=1, keepdims=True))
-
-
-def row_sum(array: Array) -> Array:
-    """Sum each row, (N, 1)."""
-    return np.asarray(array.sum(axis=1, keepdims=True))
 
 
 #: Of the shares of forward, p.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import row_sum
 from gradcheck_cli.layers.framework.equations import fault
-from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, RowsCase, lowered, row_sum, rows_layer
+from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, RowsCase, lowered, rows_layer
 from gradcheck_cli.numeric.arrays import Array
 
 

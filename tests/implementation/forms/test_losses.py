@@ -56,6 +56,39 @@ LOSSES = {
         ),
         ("return W -", "return 2 * W -"),
     ),
+    "compute_cost_logistic": (
+        (
+            "def compute_cost_logistic(X, y, w, b):\n    p = 1 / (1 + np.exp(-(X @ w + b)))\n"
+            "    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))\n\n\n"
+            "def compute_gradient_logistic(X, y, w, b):\n    e = 1 / (1 + np.exp(-(X @ w + b))) - y\n"
+            "    dj_dw, dj_db = X.T @ e / len(y), e.mean()\n    return dj_dw, dj_db\n"
+        ),
+        ("X.T @ e / len(y)", "X.T @ e"),
+    ),
+    "compute_loss": (
+        (
+            "def compute_loss(y, tx, w):\n    e = y.reshape((len(y), 1)) - tx @ w.reshape((-1, 1))\n"
+            "    return np.mean(e**2) / 2\n\n\n"
+            "def compute_gradient(y, tx, w):\n    e = y.reshape((len(y), 1)) - tx @ w.reshape((-1, 1))\n"
+            "    return -tx.T @ e / len(e)\n"
+        ),
+        ("-tx.T @ e", "tx.T @ e"),
+    ),
+    "squares": (
+        (
+            "def squares(predict, true):\n    return np.sum((predict - true)**2, axis=(0, 1))[0]\n\n\n"
+            "def squares_derivative(predict, true):\n    return 2 * (predict - true)\n"
+        ),
+        ("2 * (predict", "3 * (predict"),
+    ),
+    "bent_grad": (
+        (
+            "def bent_grad(pred, target):\n    e = pred - target\n"
+            "    loss = np.mean(np.where(abs(e) < 1, e * e / 2, abs(e) - 0.5))\n"
+            "    grad = np.clip(e, -1, 1) / e.size\n    return loss, grad\n"
+        ),
+        ("np.clip(e, -1, 1)", "np.clip(e, -2, 2)"),
+    ),
     "rows_forward": (
         (
             "def rows_forward(logits, y_onehot):\n    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)\n"
