@@ -89,8 +89,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
     """
     readings = list(readings_of(objects, LAYER))
     readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
-    made_by = dict.fromkeys((one.code, one.constructor) for one in readings)
-    by_code = [[one for one in readings if (one.code, one.constructor) == key] for key in made_by]
+    made_by = [(one.code, *(s.value for s in one.constructor if s.kind is SlotKind.CONSTANT)) for one in readings]
+    by_code = [[one for one, k in zip(readings, made_by, strict=True) if k == key] for key in dict.fromkeys(made_by)]
     passes = readings[0].constructor, readings[0].forward
     made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
