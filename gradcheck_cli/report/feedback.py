@@ -72,7 +72,7 @@ class FeedbackReport:
         what = f"{join_names(names) if names else own}" + (f" ({layer})" if layer else "")
         cases = f", {grade.counts[Verdict.PASS]} of {grade.ran} cases passed" if grade.ran and layer else ""
         yield clean(f"{word(grade.verdict)}: {what}{cases}")
-        found = self._grades.failures.of(implementation, layer)[::-1]
+        found = self._grades.findings.of(implementation, layer)[::-1]
         if grade.reason and not found:  # a skip, or a remark on a pass
             yield _indented(_without_folder(grade.reason, file, own))
         for finding in found:

@@ -59,7 +59,7 @@ class MarkdownReport:
         if rows_left_out:
             blocks.append(f"{rows_left_out} more implementations are left out here.")
         room = _MOST_WITH_DETAILS - sum(len(block.encode()) for block in blocks)
-        found = [finding for (name, layer), _ in worst_first for finding in self._grades.failures.of(name, layer)[::-1]]
+        found = [finding for (name, layer), _ in worst_first for finding in self._grades.findings.of(name, layer)[::-1]]
         details, left_out = _fitting(map(_details, found), room)
         if left_out:
             details.append(f"{left_out} more {'failure is' if left_out == 1 else 'failures are'} not described here.")

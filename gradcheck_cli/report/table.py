@@ -91,7 +91,7 @@ class TableReport:
                 self._introduce(alone)
                 self._details(describe(alone, self._console))
             for name, layer in self._grades:
-                for finding in self._grades.failures.of(name, layer):
+                for finding in self._grades.findings.of(name, layer):
                     self._introduce(finding.result)
                     self._details(describe_finding(finding, self._console, explained=self._explained))
                     self._explained = self._explained or has_figures(finding.result)

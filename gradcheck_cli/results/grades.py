@@ -78,14 +78,14 @@ class Grades:
     def __init__(self, *, random: bool = False) -> None:
         """Start without any; of `random` cases the smallest that fail are described, which are not counted."""
         self._grades: dict[tuple[str, str], Grade] = {}  # by the implementation and its layer
-        self.failures = Findings(random=random)
+        self.findings = Findings(random=random)
 
     def __len__(self) -> int:
         return len(self._grades)
 
     def add(self, result: CaseResult) -> None:
         """Count a result."""
-        self.failures.add(result)
+        self.findings.add(result)
         if result.smallest is None:
             self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
 

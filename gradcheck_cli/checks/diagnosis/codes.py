@@ -57,7 +57,10 @@ CAUSES = {
         "{names} {be} right where anything was written, and left at zero elsewhere: {place}.",
         "Look for a loop that ends early, or leaves some of its steps out.",
     ),
-    "wrong-order": ("{names} {be} returned under another's name.", "Return the gradients in the order ({order})."),
+    "wrong-order": (
+        "{names} {be} returned under another gradient's name.",
+        "Return the gradients in the order ({order}).",
+    ),
     "reshaped": ("{names} {have} the right numbers in the shape {shape}.", "Reshape to {right}."),
     "transposed": ("{names} {have} the axes in the order ({order}).", "Return the axes in the order ({right})."),
     "reshaped-not-transposed": (
@@ -105,8 +108,8 @@ CAUSES = {
     ),
     "wrong-at-zero": (
         (
-            "d{name} is wrong only where {name} is 0: there out / {name}, out != 0 and {name} > 0 tell no mask "
-            "and no slope."
+            "d{name} is wrong only where {name} is 0: there neither out / {name} nor out != 0 nor {name} > 0 tells "
+            "the mask or the slope."
         ),
         "Keep the mask or the slope in the cache.",
     ),
@@ -146,7 +149,7 @@ CAUSES = {
         "Keep what it needs in the cache, not in a variable of the module.",
     ),
     "c-order-assumed": (
-        "C order is assumed: for arrays that are transposed or in Fortran order, the results are others.",
+        "C order is assumed: arrays that are transposed or in Fortran order give other results.",
         "Take an array by np.ascontiguousarray before you use its memory, or compute with array.strides.",
     ),
     "flaky": (

@@ -76,7 +76,7 @@ class HtmlReport:
     def _sorted_findings(self) -> list[Finding]:
         """Return the findings, the worst implementation and the most frequent failure first."""
         order = {key: number for number, (key, _) in enumerate(self._grades.items()[::-1])}
-        frequent_first = self._grades.failures.all()
+        frequent_first = self._grades.findings.all()
         frequent_first.reverse()
         return sorted(frequent_first, key=lambda one: order.get(_key(one.result), 0))
 
