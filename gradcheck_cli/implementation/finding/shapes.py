@@ -124,9 +124,9 @@ class _Search(TargetProbe):
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
                 if any(kinds[i].rank == 0 for i in subset) or self._is_single_prediction(kinds):
                     continue
+                self._readings = self._unstudied
                 if self._calls > (_MOST_OF_CLASS if self._unstudied[0].code.cls else _MOST_CALLS):
                     return self._checked(*wrong) if wrong else misshapen
-                self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = self._all_equal(kinds)
                 fits = self._fits(kinds, equal, scale)
