@@ -30,7 +30,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for, title_of
+from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
 from gradcheck_cli.implementation.conventions.step import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
@@ -59,8 +59,10 @@ class Network:
         """Yield the network as a class, with each stand-in for an object, and with each loss that may be meant."""
         slots = tuple(self._slot(p) for p in self._arguments if p not in self.sizes or p.name in self.given)
         order = tuple(slot.key for slot in sorted(slots, key=lambda slot: slot.value is Role.DATA))
+        is_rated = any(step.takes(Role.RATE) for step in self.steps.values())  # then it updates the parameters itself
+        rate = [Slot(name="learning_rate", kind=SlotKind.LEARNING_RATE, by_name=True)] if is_rated else []
         losses = {**({"": self.steps["loss"]} if "loss" in self.steps else {}), **self.losses}
-        for given, (title, loss) in itertools.product(stand_ins_for([*self.sizes]), losses.items()):
+        for (made, given), (title, loss) in itertools.product(stand_ins_for([*self.sizes]).items(), losses.items()):
             yield Reading(
                 layer=layer,
                 vocabulary=Vocabulary(inputs={name: (word(name),) for name in order}),
@@ -73,9 +75,9 @@ class Network:
                 ),
                 constructor=tuple(self._slot(p, given) for p in self.sizes),
                 forward=slots,
-                backward=(Slot(name="cache", kind=SlotKind.CACHE), *self._rate),
+                backward=(Slot(name="cache", kind=SlotKind.CACHE), *rate),
                 order=order,
-                notes=(title_of(given),),
+                notes=(made,),
             )
 
     @property
@@ -122,12 +124,6 @@ class Network:
         """The names of what forward returns, by which the other steps may take it."""
         names = returned_names(self.steps["forward"].function) if "forward" in self.steps else ()
         return names if len(names) > 1 and all(names) else ()
-
-    @property
-    def _rate(self) -> list[Slot]:
-        """The slot for a learning rate, if a step takes one: then it updates the parameters itself."""
-        is_taken = any(step.takes(Role.RATE) for step in self.steps.values())
-        return [Slot(name="learning_rate", kind=SlotKind.LEARNING_RATE, by_name=True)] if is_taken else []
 
     def _role(self, name: str) -> Role | None:
         roles = (self.given, *(step.roles for step in self.steps.values()))
