@@ -22,6 +22,7 @@ from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
+    INDIFFERENT,
     LEARNING_RATE,
     Slot,
     SlotKind,
@@ -58,7 +59,8 @@ class Network:
     def readings(self, layer: Layer) -> Iterator[Reading]:
         """Yield the network as a class, with each stand-in for an object, and with each loss that may be meant."""
         slots = tuple(self._slot(p) for p in self._arguments if p not in self.sizes or p.name in self.given)
-        order = tuple(slot.key for slot in sorted(slots, key=lambda slot: slot.value is Role.DATA))
+        arrays = [slot for slot in slots if slot.kind is SlotKind.INPUT]
+        order = tuple(slot.key for slot in sorted(arrays, key=lambda slot: slot.value is Role.DATA))
         is_rated = any(step.takes(Role.RATE) for step in self.steps.values())  # then it updates the parameters itself
         rate = [Slot(name="learning_rate", kind=SlotKind.LEARNING_RATE, by_name=True)] if is_rated else []
         losses = {**({"": self.steps["loss"]} if "loss" in self.steps else {}), **self.losses}
@@ -131,8 +133,9 @@ class Network:
 
     def _slot(self, parameter: inspect.Parameter, stand_ins: Mapping[str, object] = MappingProxyType({})) -> Slot:
         """Say that an argument is an input, and what it stands for; or what is given in its place."""
-        if parameter.name in stand_ins:
-            constant = slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])
+        flag = INDIFFERENT.get(word(parameter.name))
+        if parameter.name in stand_ins or (isinstance(flag, bool) and parameter.default is parameter.empty):
+            constant = slot_for(parameter, SlotKind.CONSTANT, value=stand_ins.get(parameter.name, flag))
             return replace(constant, by_name=True)
         role = self._role(parameter.name) or (Role.PENALTY if is_penalty(parameter) else None)
         role = role or (Role.SIZE if parameter in self.sizes else None)

@@ -578,8 +578,8 @@ class Small:
     def __init__(self, n_in, n_hidden, n_out):
         self.W, self.V = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden, n_out)
 
-    def forward(self, X):
-        self.h = np.tanh(X @ self.W)
+    def forward(self, X, training):
+        self.h = np.tanh(X @ self.W) if training else None
         self.out = np.tanh(self.h @ self.V)
         return self.out
 
