@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.inside import attributes, value_at
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES
 from gradcheck_cli.implementation.conventions.tensors import to_arrays
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -82,13 +81,6 @@ def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
     named = _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)
     opened = (_inside(place.get(), _VALUES) or place for place in named)
     return [place for place in opened if isinstance(place.get(), np.ndarray)]
-
-
-def rate_places(holder: object) -> Iterator[Place]:
-    """Find where an object keeps the learning rate of updates that it makes itself."""
-    for name, value in attributes(holder).items():
-        if word(name) in LEARNING_RATES and isinstance(value, float):
-            yield Place(holder, name)
 
 
 @lru_cache(maxsize=256)

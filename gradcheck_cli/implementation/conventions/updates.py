@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Place, rate_places
+from gradcheck_cli.implementation.conventions.attributes import Place
 from gradcheck_cli.implementation.conventions.guards import guards_made
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
@@ -41,7 +41,7 @@ def read_updates(
     called, written = reading.code.name("backward"), reading.code.written("backward")
     number = _rate_written(written)
 
-    def changes(factor: int, rates: Iterable[str | int]) -> dict[str, Array]:
+    def changes(factor: int, rates: list[str]) -> dict[str, Array]:
         twin = copied(instance)
         for name in rates:
             Place(twin, name).set(LEARNING_RATE)
@@ -54,11 +54,12 @@ def read_updates(
         found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
         return {name: update for name, update in found.items() if update.any()}
 
-    rates = [place.key for place in rate_places(instance)]
+    numbers = {name: value for name, value in attributes(instance).items() if isinstance(value, float)}
+    rates = [name for name in numbers if word(name) in LEARNING_RATES]
     is_handed = any(isinstance(value, Optimizer) for value in attributes(instance).values())
     is_known = bool(rates or number) or is_handed or has(SlotKind.LEARNING_RATE, slots)
     if not is_known:  # the rate may have any name
-        rates = [name for name, value in attributes(instance).items() if _is_rate(name, value, changes)]
+        rates = [name for name, value in numbers.items() if value and _is_rate(name, value, changes)]
     rate, once = LEARNING_RATE if is_known or rates else 1, changes(1, rates)
     is_network = bool(reading.code.title)
     if once and rate == 1 and not is_network:
@@ -85,10 +86,8 @@ def _rate_written(function: Any) -> frozenset[float]:
     return frozenset(numbers if len(numbers) == 1 else ())
 
 
-def _is_rate(name: str, value: object, changes: Callable[[int, list[str]], dict[str, Array]]) -> bool:
+def _is_rate(name: str, value: float, changes: Callable[[int, list[str]], dict[str, Array]]) -> bool:
     """Tell whether all updates are multiples of an attribute."""
-    if not isinstance(value, float) or not value:
-        return False
     usual, other = changes(1, []), changes(1, [name])
     factor = LEARNING_RATE / value
     return bool(usual) and all(
