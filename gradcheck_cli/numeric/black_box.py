@@ -30,7 +30,7 @@ Function = Callable[["Array"], "Array"]
 
 def expect(function: Function, points: Sequence[Array]) -> None:
     """Tell a function at which points it is evaluated next, if it has a method for that, as one elsewhere may."""
-    if tell := getattr(function, "expect", None):
+    if points and (tell := getattr(function, "expect", None)):  # a step may be too small to move x
         tell(points)
 
 
