@@ -94,7 +94,7 @@ def _rounded(run: CaseRun, name: str, lenient: Estimate) -> ArrayResult:
     reason = f"{subject.name} could not be decided{share_of(lost)}: it is right in float64, and lost in {run.dtype}"
     if has_reference(run):
         reason += f", by more than {TIMES} times what the reference loses"
-    if (abs(array) < abs(lenient.value))[lost].all():
+    if ((array != 0) & (abs(array) < abs(lenient.value)))[lost].all():
         most = f"{largest_exact(run.dtype):,.0f}"
         reason += f", where sums of numbers of one sign stop growing ({most} + 1 is {most}): sum in float32"
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.checks.cancellation import largest_term
 from gradcheck_cli.checks.differentiation import noisy
 from gradcheck_cli.checks.memory_layouts import LAYOUTS, layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
@@ -58,7 +59,8 @@ class RepeatedCalls:
         self._run, self._problem = run, run.problem
         self._laid_out: dict[object, tuple[dict[str, Array], Array]] = {}  # inputs and cotangent, by what laid them out
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
-        self._scales = {name: float(each.scale.max(initial=0)) for name, each in expected.items()}
+        least = 0.0 if run.problem.reference else largest_term(run)
+        self._scales = {name: max(float(each.scale.max(initial=0)), least) for name, each in expected.items()}
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.

@@ -72,16 +72,6 @@ class Process:
         """The process id; -1 where none runs."""
         return self._running.pid if self._running else -1
 
-    def call(self, function: Callable[..., Answer], *arguments: object) -> Answer:
-        """Call a function of a module that returns an answer, with arguments that can be pickled.
-
-        Raises:
-            ProcessDiedError: there was no answer.
-            RequestFailedError: the function raised.
-        """
-        self.send(function, *arguments)
-        return self.receive()
-
     def send(self, function: Callable[..., Answer | Iterator[Answer]], *arguments: object, calls: int = 0) -> None:
         """Have a function called, and do not wait. More answers to the request before are dropped.
 
@@ -99,7 +89,12 @@ class Process:
             self._running.channel.send(*encode_request((function, arguments)))
 
     def receive(self) -> Answer:
-        """Wait for the next answer, as long as no call of user code exceeds the time limit; it raises as `call`."""
+        """Wait for the next answer, as long as no call of user code exceeds the time limit.
+
+        Raises:
+            ProcessDiedError: there is none.
+            RequestFailedError: the function raised.
+        """
         assert self._running is not None
         try:
             answer = decode(*self._running.channel.receive(self._wait))

@@ -6,27 +6,24 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.by_place import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.methods import instance_passes
+from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.conventions.trial import Fit, best_reading, forward_fit
-from gradcheck_cli.implementation.implementation import in_turn
+from gradcheck_cli.implementation.implementation import Implementation, in_turn
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.problem import Problem
 
 
 def from_functions(

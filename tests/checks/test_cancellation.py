@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli import Verdict, check
+from gradcheck_cli import Verdict, check, check_function
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -61,3 +61,33 @@ def test_what_is_off_in_float16_alone_does_not_pass() -> None:
             result = check(case, off_in_float16(share, name))
             assert result.verdict is verdict, (name, share, result.reason)
             assert ("by more than 8 times what the reference loses" in str(result.reason)) is bool(share)
+
+
+def softmax(x: Any) -> Any:
+    """Return p, and it again as the cache."""
+    exps = np.exp(x - x.max(axis=1, keepdims=True))
+    p = exps / exps.sum(axis=1, keepdims=True)
+    return p, p
+
+
+def softmax_backward(dout: Any, p: Any) -> Any:
+    return p * (dout - (dout * p).sum(axis=1, keepdims=True))
+
+
+def twice_in_the_first_row(dout: Any, p: Any) -> Any:
+    dx = softmax_backward(dout, p)
+    dx[0] *= 2
+    return dx
+
+
+def test_a_saturated_softmax_of_ones_own_is_never_called_wrong() -> None:
+    """One in four was: where p is nearly 1, the digits of 1 - p are lost."""
+    undecided = 0
+    for dtype in ("float16", "float32", "float64"):
+        for seed in range(6):
+            x = np.random.default_rng(seed).uniform(-40, 40, (4, 6)).astype(dtype)
+            result = check_function(softmax, softmax_backward, x=x)
+            assert result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE), (dtype, seed, result.reason)
+            undecided += not result.passed
+            assert check_function(softmax, twice_in_the_first_row, x=x / 40).verdict is Verdict.FAIL
+    assert undecided

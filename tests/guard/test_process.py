@@ -44,7 +44,8 @@ def answer(function: Callable[..., Any], *arguments: Any) -> Answer:
 
 
 def ask(process: Process, function: Callable[..., Any], *arguments: Any) -> Any:
-    value, arrays, _ = process.call(answer, function, *arguments)
+    process.send(answer, function, *arguments)
+    value, arrays, _ = process.receive()
     return arrays[0] if arrays else value
 
 

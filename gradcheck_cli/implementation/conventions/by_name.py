@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.conventions.slots import (
     FILLED_GRADIENTS,
@@ -15,6 +15,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
     SlotKind,
+    Slots,
     choose_cotangents,
     classify,
     classify_ahead,
@@ -27,18 +28,17 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import entries_of, looks_up_names, only_looks_up
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
-
-    Function = Callable[..., Any]
-    Slots = tuple[Slot, ...]
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
+from gradcheck_cli.layers.framework.layer import Layer
 
 
 def forward_by_name(
-    function: Function, name: str, vocabulary: Vocabulary, layer: Layer, inputs: tuple[str, ...], skip: int = 0
+    function: Callable[..., Any],
+    name: str,
+    vocabulary: Vocabulary,
+    layer: Layer,
+    inputs: tuple[str, ...],
+    skip: int = 0,
 ) -> Slots:
     """Read a forward pass: the inputs by name, or else in their order; then the geometry."""
     parameters = parameters_of(function, skip=skip)
@@ -82,7 +82,7 @@ def forward_by_name(
     return tuple(slot for slot in named.values() if slot)
 
 
-def _with_lookups(function: Function, slot: Slot | None) -> Slot | None:
+def _with_lookups(function: Callable[..., Any], slot: Slot | None) -> Slot | None:
     """Note what is looked up in a dictionary, if all is known: what is not, such as a mode, has no place in it."""
     if slot is None or slot.kind is not SlotKind.DICTIONARY or not only_looks_up(function, slot.name):
         return slot
@@ -171,7 +171,7 @@ def _shapes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict
 
 
 def _containers_of_weights(
-    function: Function,
+    function: Callable[..., Any],
     parameters: list[inspect.Parameter],
     named: Mapping[str, Slot | None],
     left: list[str],

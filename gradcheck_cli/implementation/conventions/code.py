@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.guards import NONE, guards_in, guards_made
+from gradcheck_cli.implementation.conventions.inside import Path
 from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text.clean import type_name
 
 if TYPE_CHECKING:
     import contextlib
-
-    from gradcheck_cli.implementation.conventions.inside import Path
 
 
 @frozen

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.attributes import Place
-from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
+from gradcheck_cli.implementation.conventions.inside import Path, arrays_in, value_at
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.inside import Path
 
 
 def shared_paths(holder: object) -> list[tuple[Path, ...]]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Backward, Forward
-    from gradcheck_cli.numeric.arrays import Array
 
 #: The letter of the axis of samples.
 SAMPLES = "N"
@@ -38,9 +38,12 @@ class OneByOne:
 
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward for each sample, and put the outputs together."""
-        count = max(value.shape[place] for name, value in inputs.items() if (place := self._place(name)) is not None)
+        count = max(
+            value.shape[place] for name, value in inputs.items() if (place := _place(self.axes, name)) is not None
+        )
         found = [
-            self.run_forward({n: self._sample(n, v, k) for n, v in inputs.items()}, parameters) for k in range(count)
+            self.run_forward({n: sample(self.axes, n, v, k) for n, v in inputs.items()}, parameters)
+            for k in range(count)
         ]
         several = [out if isinstance(out, tuple) else (out,) for out, _ in found]
         joined = [
@@ -56,21 +59,15 @@ class OneByOne:
         weight = 1 / len(cache.caches) if self.average else 1
         found: list[Mapping[str, object]] = []
         for k, one in enumerate(cache.caches):
-            parts = [self._sample(name, part * weight, k) for name, part in zip(self.outputs, whole, strict=False)]
+            parts = [sample(self.axes, name, part * weight, k) for name, part in zip(self.outputs, whole, strict=False)]
             found.append(self.run_backward(tuple(parts) if len(parts) > 1 else parts[0], one, names))
         return {
             name: self._join(name, [each.get(name) for each in found], add=True) for name in names if name in found[0]
         }
 
-    def _place(self, name: str) -> int | None:
-        return _place(self.axes, name)
-
-    def _sample(self, name: str, value: Array, k: int) -> Array:
-        return sample(self.axes, name, value, k)
-
     def _join(self, name: str, parts: list[Any], *, add: bool = False) -> object:
         """Join arrays; if one has a shape that cannot be joined, return that one as it is."""
-        place = self._place(name)
+        place = _place(self.axes, name)
         shapes = {np.shape(part) if isinstance(part, np.ndarray | float) else None for part in parts}
         if len(shapes) > 1 or None in shapes or (place is not None and len(next(iter(shapes)) or ()) <= place):
             return next((part for part in parts if not isinstance(part, np.ndarray)), parts[0])

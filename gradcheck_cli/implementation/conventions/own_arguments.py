@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,9 @@ from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.slots import is_context, signature_of
 from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.function import FunctionCase
-from gradcheck_cli.numeric.arrays import DTYPES
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import DTYPES, Array
 
 
 @frozen

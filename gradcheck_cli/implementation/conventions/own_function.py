@@ -24,6 +24,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
     SlotKind,
+    Slots,
     classify,
     has,
     is_context,
@@ -37,13 +38,10 @@ from gradcheck_cli.implementation.conventions.source import entries_of, returned
 from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.conventions.tensors import is_of_tensors
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
+from gradcheck_cli.layers.framework.layer import Layer
 
 if TYPE_CHECKING:
     import inspect
-
-    from gradcheck_cli.layers.framework.layer import Layer
-
-    Slots = tuple[Slot, ...]
 
 #: What the output is called by gradients that are computed from it.
 _OUTPUT = ("out", "output", "outputs", "y")

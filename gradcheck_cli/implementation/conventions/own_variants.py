@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.hints import LABELS
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.conventions.step import DATA
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
 
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
 

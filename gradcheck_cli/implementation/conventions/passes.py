@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.by_name import backward_by_name, forward_by_name
-from gradcheck_cli.implementation.conventions.by_place import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.hints import refuse_labels, spread_slots
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
     SlotKind,
+    Slots,
     classify,
     has,
     is_context,
@@ -22,23 +23,16 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
     signature_of,
     slot_for,
+    takes,
     with_other_flags,
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    import inspect
-
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
-
-    Function = Callable[..., Any]
-    Slots = tuple[Slot, ...]
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
+from gradcheck_cli.layers.framework.layer import Layer
 
 
-def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
+def forward_slots(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
     """Yield what the arguments of a forward pass may stand for, the likeliest first.
 
     Raises:
@@ -57,7 +51,7 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
 
 
 def backward_slots(
-    function: Function, layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Function
+    function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Callable[..., Any]
 ) -> Iterator[Slots]:
     """Yield what the arguments of a backward pass may stand for, the likeliest first.
 
@@ -157,7 +151,7 @@ def with_cache_for_cotangent(slots: Slots) -> Slots:
     return tuple(replace(s, kind=SlotKind.CACHE, key="") if s.kind is SlotKind.COTANGENT else s for s in slots)
 
 
-def _in_returned_order(function: Function, layer: Layer) -> Callable[[Slots], Slots]:
+def _in_returned_order(function: Callable[..., Any], layer: Layer) -> Callable[[Slots], Slots]:
     """Number the parts of a cache as forward returns them, if it returns all of them by their names."""
     names = returned_names(function)[len(layer.outputs) :]
 
@@ -182,7 +176,7 @@ def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     return tuple(map(shared, backward))
 
 
-def _refuse(function: Function, names: tuple[str, ...]) -> Iterator[Slots]:
+def _refuse(function: Callable[..., Any], names: tuple[str, ...]) -> Iterator[Slots]:
     signature = signature_of(function)
     called = write_call(name_of(function), signature.parameters.values() if signature else ())
     raise MisfitError(f"`{called}` does not take ({', '.join(names)})")
@@ -190,3 +184,55 @@ def _refuse(function: Function, names: tuple[str, ...]) -> Iterator[Slots]:
 
 def _same(one: Slots, other: Slots) -> bool:
     return [(s.name, s.kind, s.key) for s in one] == [(s.name, s.kind, s.key) for s in other]
+
+
+def forward_in_order(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> Slots | None:
+    """Read a forward pass whose arguments stand in the layer's order: inputs, parameters; None if it takes others."""
+    if vocabulary.packing and vocabulary.packing.title:
+        return None  # only names tell such arrays apart
+    keys = [(name, SlotKind.INPUT) for name in vocabulary.inputs if not _is_spare(name, vocabulary)]
+    keys += [(layer.param, SlotKind.DICTIONARY)] if layer.param else []
+    slots = in_order(function, keys, SlotKind.CONTEXT)
+    keyed = {slot.name: slot.key for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
+    named = (
+        (classify(p, vocabulary, vocabulary.inputs) for p in parameters_of(function) if p.name in keyed)
+        if keyed
+        else ()
+    )
+    geometry = SlotKind.ARGUMENT, SlotKind.INPUT
+    return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
+
+
+def _is_spare(name: str, vocabulary: Vocabulary) -> bool:
+    """Tell whether an array of a packing is none of the layer's inputs, such as a cell state that is zero at first."""
+    return vocabulary.packing is not None and vocabulary.packing.parts[name].shares == (0.0,)
+
+
+def backward_in_order(function: Callable[..., Any], layer: Layer) -> Slots | None:
+    """Read a backward pass of cotangents and a cache; None if it takes others."""
+    keys = [(name, SlotKind.COTANGENT) for name in layer.outputs]
+    return in_order(function, [*keys, ("", SlotKind.CACHE)], SlotKind.CACHE)
+
+
+def in_order(function: Callable[..., Any], keys: list[tuple[str, SlotKind]], context: SlotKind) -> Slots | None:
+    """Read a pass whose arguments stand in the layer's order, with a context in any place; None if it has others."""
+    if not names_arguments(function):
+        if not takes(function, len(keys)):
+            return None
+        names = [f"d{key}" if kind is SlotKind.COTANGENT else key or "cache" for key, kind in keys]
+        return tuple(Slot(name=name, kind=kind, key=key) for name, (key, kind) in zip(names, keys, strict=True))
+    parameters = parameters_of(function)
+    contexts = [p for p in parameters if is_context(p.name) and p.default is p.empty]
+    left = keys[:-1] if contexts and context is SlotKind.CACHE else list(keys)
+    found: list[Slot] = []
+    for p in parameters:
+        if p in contexts[:1]:
+            found.append(slot_for(p, context))
+        elif left and p.kind is not inspect.Parameter.KEYWORD_ONLY:
+            key, kind = left.pop(0)
+            found.append(slot_for(p, kind, key))
+        elif p.default is not p.empty:
+            found.append(slot_for(p, SlotKind.OMITTED))
+        else:
+            return None
+    return None if left else tuple(found)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,23 +18,17 @@ from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.entries import Entries
+from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
-from gradcheck_cli.implementation.conventions.returned import hold_shape
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, has_open_container, write_call
+from gradcheck_cli.implementation.conventions.slots import SlotKind, Slots, has, has_open_container, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes
-from gradcheck_cli.implementation.implementation import NotExpressibleError
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.implementation.implementation import Misshapen, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary, word
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import fresh
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.layout import Layout
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.numeric.arrays import Array
-
-    Slots = tuple[Slot, ...]
 
 
 @frozen
@@ -296,6 +289,6 @@ class Reading:
         layout = self.layouts.get(name)
         if layout is None or layout.is_usual:
             return value
-        if here is not None and self.exact:
-            value = hold_shape(value, layout.shape(here))
-        return layout.take(value, here)
+        if here is None or not self.exact or not isinstance(value, np.ndarray) or value.shape == layout.shape(here):
+            return layout.take(value, here)
+        return layout.take(Misshapen(value, layout.shape(here)), here)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
@@ -21,15 +21,11 @@ from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.packing import packed
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, has_open_container
+from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, has_open_container
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.slots import Slot
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Packing, Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Packing, Vocabulary, word
+from gradcheck_cli.layers.framework.layer import Layer
 
 
 def readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool = False) -> Iterator[Reading]:

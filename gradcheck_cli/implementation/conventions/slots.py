@@ -6,15 +6,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 
 EMPTY = inspect.Parameter.empty
 
@@ -114,6 +111,9 @@ class Slot:
     def has_default(self) -> bool:
         """Whether it may be left out."""
         return self.default is not EMPTY
+
+
+Slots = tuple[Slot, ...]
 
 
 def has(kind: SlotKind, slots: Iterable[Slot]) -> bool:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.step import Role, Step
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 _SUMS: Mapping[str, Callable[[Array, Array], Any]] = {
     "half the squared error": lambda p, t: ((p - t) ** 2).sum() / 2,

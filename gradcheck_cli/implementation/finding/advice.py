@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.identify import identify_layer
 from gradcheck_cli.implementation.finding.inventory import Offer, take_inventory
 from gradcheck_cli.implementation.finding.kinds import flag_of
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.loading.load import Loader
-
 
 _LISTED = 4  #: how many layers are named
 

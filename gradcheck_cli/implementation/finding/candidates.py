@@ -7,22 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import BuiltinMethodType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.methods import has_passes
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
+from gradcheck_cli.implementation.conventions.trial import Given, Tried, best_reading
 from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of
+from gradcheck_cli.implementation.loading.load import Loaded
 from gradcheck_cli.implementation.loading.missing import is_missing
 from gradcheck_cli.implementation.vocabulary.lookup import known_words
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.trial import Given
-    from gradcheck_cli.implementation.loading.load import Loaded
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # objects of the user's may have no equality and no hash

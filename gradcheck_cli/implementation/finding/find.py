@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
@@ -22,19 +21,21 @@ from gradcheck_cli.implementation.finding.names import speaks_of
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import joined, named_objects, open_place
 from gradcheck_cli.implementation.from_python import from_functions
-from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError, in_turn
+from gradcheck_cli.implementation.implementation import (
+    Implementation,
+    ImplementationError,
+    ImplementationNotFoundError,
+    in_turn,
+)
 from gradcheck_cli.implementation.loading.load import Loaded, Loader
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, shown_home, split_spec
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
 
 _LISTED = 8  #: how many of the functions that are there are named
 _NEAREST = 3  #: and of those that come near

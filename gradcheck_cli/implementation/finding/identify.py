@@ -8,12 +8,12 @@ whose reference is reproduced. What is called after a layer and something more (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.boxes import boxed_operation
 from gradcheck_cli.implementation.conventions.expand import needs_adapter
 from gradcheck_cli.implementation.conventions.gradient_orders import LACKS, RAISES, right_gradients
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
@@ -26,16 +26,13 @@ from gradcheck_cli.implementation.finding.names import (
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import known_words, vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.implementation.loading.load import Loader
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 
 
 @frozen

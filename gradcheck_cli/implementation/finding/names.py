@@ -5,14 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.expand import part_of
 from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.layers import LAYERS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}

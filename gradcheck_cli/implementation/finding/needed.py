@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.methods import class_passes
-from gradcheck_cli.implementation.loading.missing import missing_of, names_read
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.finding.inventory import Offer
+from gradcheck_cli.implementation.finding.inventory import Offer
+from gradcheck_cli.implementation.loading.missing import missing_module_of, names_read
 
 
 def module_needed_by(objects: Iterable[Any]) -> str:
     """Name the module that is not there which functions, or the passes of classes, need; "" for none."""
-    return missing_of(part for value in objects for part in _parts(value))
-
-
-def _parts(value: Any) -> list[Any]:
-    names = ("__init__", *class_passes(value)) if inspect.isclass(value) else ()
-    return [value, *(getattr(value, name, None) for name in names)]
+    for value in objects:
+        names = ("__init__", *class_passes(value)) if inspect.isclass(value) else ()
+        functions = filter(inspect.isfunction, (value, *(getattr(value, name, None) for name in names)))
+        read = (function.__globals__.get(name) for function in functions for name in names_read(function))
+        if found := next(filter(None, map(missing_module_of, (*getattr(value, "__orig_bases__", ()), *read))), ""):
+            return found
+    return ""
 
 
 def size_read(objects: Iterable[Any]) -> str:

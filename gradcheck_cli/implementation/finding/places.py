@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.finding.candidates import names_in, owner_of_apply, public
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.loading.load import Loaded
+from gradcheck_cli.implementation.loading.load import Loaded, Loader
 from gradcheck_cli.implementation.loading.paths import (
     SUFFIXES,
     files_of,
@@ -22,9 +22,6 @@ from gradcheck_cli.implementation.loading.paths import (
 )
 from gradcheck_cli.text.clean import escaped
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.loading.load import Loader
 
 
 def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:

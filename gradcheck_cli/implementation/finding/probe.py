@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +13,13 @@ from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.implementation.conventions.slots import Slot
-
 
 Sizes = dict[tuple[int, int], int]  #: the length of each axis, by the numbers of its argument and of the axis
 
@@ -131,7 +127,9 @@ class Probe:
         arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
         try:
             if reading.code.cls is not None:
-                return self._forward_in(self._case(kinds, sizes, scale), self._slots[moved].key if moved >= 0 else "")
+                return self._forward_in(
+                    self._case(kinds, sizes, scale), (self._slots[moved].key,) if moved >= 0 else ()
+                )
             function: Any = reading.code.function("forward", None)
             returned = function(*arguments.args, **arguments.kwargs)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
@@ -146,12 +144,12 @@ class Probe:
         ]
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
-    def _forward_in(self, case: FunctionCase, moved: str = "") -> list[np.ndarray[Any, Any]] | None:
+    def _forward_in(self, case: FunctionCase, moved: tuple[str, ...] = ()) -> list[np.ndarray[Any, Any]] | None:
         """Call forward in a case, of a class that of a new instance; None if it returns no array of floating point."""
         problem = LAYER.problem(case)
         inputs = dict(problem.inputs)
-        if moved:
-            inputs[moved] = inputs[moved] * (1.05 + 0.1 * np.arange(inputs[moved].size).reshape(inputs[moved].shape))
+        for name in moved:
+            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
         with seeds_from(0):
             out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
         found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
@@ -167,7 +165,7 @@ class Probe:
         problem = LAYER.problem(case)
         return max(fit_of(studied_of(one, case, problem), case, problem).right for one in self._unstudied)
 
-    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, draws: int = _DRAWS) -> bool:
         """Tell whether the output depends on every array; what is cut off, as by a hinge, may not in some draws."""
         arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
 
@@ -176,7 +174,7 @@ class Probe:
             beside = (self._forward(kinds, sizes, scale, moved=i, draw=draw) for i in arrays)
             return at is not None and all(other is not None and _differ(at, other) for other in beside)
 
-        return any(moves(draw) for draw in range(_DRAWS))
+        return any(moves(draw) for draw in range(draws))
 
     def _with_single_entries(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
         """Give axes of arrays a length of 1 if forward reads their first entry alone, as in `np.sum(x, (0, 1))[0]`."""
@@ -191,10 +189,9 @@ class Probe:
         return sizes | unread
 
     def _case_shows(self, case: FunctionCase) -> bool:
-        """Tell whether the output depends on every array with a gradient as it is drawn in a case."""
-        at, without = self._forward_in(case), self._readings[0].found.without
-        beside = (self._forward_in(case, name) for name in case.shape if name not in without)
-        return at is not None and all(other is not None and _differ(at, other) for other in beside)
+        """Tell whether the output depends on arrays as they are drawn: relu of one negative number does not."""
+        at, beside = self._forward_in(case), self._forward_in(case, tuple(case.shape))
+        return at is not None and beside is not None and _differ(at, beside)
 
 
 @cache  # the same few arrays are drawn for thousands of calls, which took longer than the calls

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +27,11 @@ from gradcheck_cli.implementation.finding.kinds import (
     kinds_to_make,
 )
 from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
-from gradcheck_cli.implementation.finding.targets import TargetProbe, with_ranks
+from gradcheck_cli.implementation.finding.probe import Sizes
+from gradcheck_cli.implementation.finding.targets import TargetProbe, says_cotangent, says_gradient, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.finding.probe import Sizes
-
 
 _LARGE = 32  #: default sizes of a constructor with which derivatives would take long
 
@@ -263,7 +259,8 @@ class _Search(TargetProbe):
         doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
         tries = [*([(more, sizes), (more, doubled)] if more != kinds else [])]
         tries += [(kinds, trial) for trial in varied]
-        cases = [self._case(own, each, scale) for own, each in tries if self._fits(own, each, scale)]
+        fitting = [one for one in tries if self._fits(*one, scale) and self._depends(*one, scale, draws=1)]
+        cases = [self._case(*one, scale) for one in fitting]
         first, *others = self._case(kinds, sizes, scale), *filter(self._case_shows, cases)
         return tuple(replace(case, tried=first.flags) for case in (first, *others[: _CASES - 1]))
 

@@ -1,4 +1,4 @@
-"""What a loss is compared with: whether labels are indices, one-hot rows, or targets of single elements."""
+"""What a loss is compared with, and what names say of its gradient: labels are indices, one-hot rows, or targets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import itertools
 
 import numpy as np
 
+from gradcheck_cli.implementation.conventions.reading import Reading
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_cotangent
+from gradcheck_cli.implementation.finding import names
 from gradcheck_cli.implementation.finding.kinds import LABELS, ONE_HOT, Kind, kinds_of
+from gradcheck_cli.implementation.finding.names import is_backward, layers_called, says_loss
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 
 _OF_TARGETS = 2  #: axes of predictions of which each has a target
@@ -67,3 +71,22 @@ class TargetProbe(Probe):
 def with_ranks(kinds: tuple[Kind, ...], most: int, rank: int) -> tuple[Kind, ...]:
     """Return the kinds in which predictions, the arrays of most axes, and their targets have so many axes."""
     return tuple(k._replace(rank=rank) if k.name == "labels" or k == Kind("array", most) else k for k in kinds)
+
+
+def says_cotangent(reading: Reading) -> bool:
+    """Tell whether a name says that backward takes a cotangent."""
+    slots = [slot for slot in reading.backward if slot.kind is SlotKind.COTANGENT]
+    said = reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    return said or (reading.code.cls is not None and bool(slots))
+
+
+def says_gradient(reading: Reading) -> bool:
+    """Tell whether names say that backward returns a gradient."""
+    if reading.code.backward is None:
+        return False
+    forward, backward = reading.code.name("forward"), reading.code.name("backward")
+    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
+        return True
+    if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
+        return True
+    return names.says_gradient([backward]) or backward in (f"d{forward}", f"d_{forward}")

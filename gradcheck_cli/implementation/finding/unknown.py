@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.expand import expanded, needs_adapter
 from gradcheck_cli.implementation.conventions.methods import is_written
+from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import agreeing
@@ -17,13 +17,10 @@ from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.network import Network
-    from gradcheck_cli.implementation.loading.load import Loader
-    from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.case import Case
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:

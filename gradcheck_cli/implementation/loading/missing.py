@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dis
-import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
@@ -169,16 +168,10 @@ def is_missing(value: object) -> bool:
     return issubclass(type(value), _StandIn)
 
 
-def missing_of(objects: Iterable[object]) -> str:
-    """Name the module that is not there of which classes are derived, or which functions read; "" if there is none."""
-    for value in objects:
-        named = [value.__globals__.get(name) for name in names_read(value)] if inspect.isfunction(value) else []
-        for one in (*getattr(value, "__orig_bases__", ()), *named):
-            module = one.__name__ if isinstance(one, _MissingModule) else ""
-            module = object.__getattribute__(one, "_origin")[0] if is_missing(one) else module
-            if module:
-                return module.partition(".")[0]
-    return ""
+def missing_module_of(value: object) -> str:
+    """Name the module that is not there which something is or is a part of; "" for what is there."""
+    module = value.__name__ if isinstance(value, _MissingModule) else ""
+    return (object.__getattribute__(value, "_origin")[0] if is_missing(value) else module).partition(".")[0]
 
 
 def names_read(function: FunctionType) -> list[str]:

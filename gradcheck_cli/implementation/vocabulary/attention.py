@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from gradcheck_cli.implementation.vocabulary.geometry import number, only
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, arranged, words
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary, arranged, words
+from gradcheck_cli.numeric.arrays import Array
 
 
 def _seen(sizes: Sizes) -> Array:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, words
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, words
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
-    from gradcheck_cli.numeric.arrays import Array
-
     Refusal = Callable[[Sizes], str | None]
 
 

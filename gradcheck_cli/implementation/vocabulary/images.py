@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, POOLING, SIZES, pick
-from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, arranged, words
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
+from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes, Vocabulary, arranged, words
 
 _IMAGE_INPUTS = {
     "x": words(

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.vocabulary.geometry import sizes_from
 from gradcheck_cli.implementation.vocabulary.known import INPUTS, KNOWN
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 from gradcheck_cli.layers import LAYERS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.problem import Problem
 
 
 @cache

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.implementation.vocabulary.geometry import one_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, words
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 def _one_hot(inputs: Mapping[str, Array]) -> Mapping[str, Array]:

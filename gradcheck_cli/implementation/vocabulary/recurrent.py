@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import (
@@ -19,13 +18,11 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import (
     Arrangement,
     Packing,
     Part,
+    Sizes,
     Vocabulary,
     word,
     words,
 )
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
 
 #: What gates are called, in the layer's own order.
 _LSTM = {

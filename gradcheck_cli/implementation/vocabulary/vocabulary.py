@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from itertools import product
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from gradcheck_cli.data.frozen import frozen
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 #: The numbers of a geometry by name; of a pair, always both.
 Sizes = Mapping[str, Any]
