@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.numeric.tiles import Tile, tiles
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Bytes of inputs and outputs of evaluations that are made at once.
 TOGETHER = 2**22
