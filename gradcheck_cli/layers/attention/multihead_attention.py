@@ -127,18 +127,12 @@ def draw(case: MultiheadAttentionCase, source: Random) -> dict[str, Array]:
     return {name: array / case.D**0.5 if name.startswith("W") else array for name, array in inputs.items()}
 
 
-def _absolute(*given: Any) -> tuple[list[Array], Array, Array]:
-    """Return the projections as sums of absolute values, bounds of the weights, and the heads side by side."""
+def _scale(*given: Any) -> tuple[Array]:
     *arrays, mha_param = given
     _, cache = multihead_attention_forward(*given)
-    inputs, W = [*map(abs, arrays[:3])], [*map(abs, arrays[3:6])]
-    projected = [split_heads(x @ w, mha_param["H"]) for x, w in zip(inputs, W, strict=True)]
-    p = bounds(projected[0], projected[1], cache.heads.p)
-    return projected, p, join_heads(p @ projected[2], mha_param["H"])
-
-
-def _scale(*given: Any) -> tuple[Array]:
-    return (_absolute(*given)[2] @ abs(given[6]),)
+    *inputs, Wo = map(abs, arrays)
+    q, k, v = (split_heads(x @ w, mha_param["H"]) for x, w in zip(inputs[:3], inputs[3:], strict=True))
+    return (join_heads(bounds(q, k, cache.heads.p) @ v, mha_param["H"]) @ Wo,)
 
 
 def _random(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
