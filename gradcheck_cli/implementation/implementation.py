@@ -68,6 +68,7 @@ class ForwardStep(NamedTuple):
 
     inputs: Mapping[str, Array]
     parameters: Mapping[str, object] | None
+    when: str = ""  #: in which of several calls code dies, "when it was called again" for instance
     seed: int | None = None  #: of the generators before it
 
 
@@ -77,6 +78,7 @@ class BackwardStep(NamedTuple):
     cotangent: Any
     cache: object  #: or the number of the step that makes it
     names: tuple[str, ...]
+    when: str = ""
     seed: int | None = None
 
 
