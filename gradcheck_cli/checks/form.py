@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import functools
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Misshapen
-from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.numeric.arrays import Array, epsilon
 from gradcheck_cli.results.result import MISSING
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
@@ -54,7 +51,8 @@ class Subject:
                 return f"{name} is empty: shape {array.shape} instead of {self.shape}"
             return f"{name} has shape {array.shape} instead of {self.shape}"
         if array.dtype.kind != "f":
-            return f"{name} has dtype {array.dtype}, which is not floating point"
+            hint = ": return a dtype of NumPy, as .astype(np.float32) does" if array.dtype.kind == "V" else ""
+            return f"{name} has dtype {array.dtype}, which is not floating point{hint}"
         if epsilon(array.dtype) > epsilon(self.dtype):
             return f"{name} has dtype {dtype_name(array.dtype)}, narrower than the {self.dtype} of the inputs"
         return None

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.inside import attributes, value_at
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES
 from gradcheck_cli.implementation.conventions.tensors import to_arrays
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -78,17 +77,10 @@ class Wanted:
 def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the array of a parameter."""
     if wanted.kept_at:
-        return _places_at(holder, wanted.kept_at)
+        return places_at(holder, wanted.kept_at)
     named = _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)
     opened = (_inside(place.get(), _VALUES) or place for place in named)
     return [place for place in opened if isinstance(place.get(), np.ndarray)]
-
-
-def rate_places(holder: object) -> Iterator[Place]:
-    """Find where an object keeps the learning rate of updates that it makes itself."""
-    for name, value in attributes(holder).items():
-        if word(name) in LEARNING_RATES and isinstance(value, float):
-            yield Place(holder, name)
 
 
 @lru_cache(maxsize=256)
@@ -100,7 +92,7 @@ def _ranks(synonyms: tuple[str, ...]) -> dict[str, int]:
 def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the gradient of an input, the likeliest place first."""
     if wanted.gradient_at:
-        return _places_at(holder, [wanted.gradient_at])
+        return places_at(holder, [wanted.gradient_at])
     ranks = _ranks(tuple(wanted.synonyms))
     named = sorted(
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
@@ -116,7 +108,8 @@ def is_gradient_name(name: str, of: str) -> bool:
     return word(name) in {form.format(word(of)) for form in _FORMS}
 
 
-def _places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
+def places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
+    """Return the places that paths lead to, those at which there is something."""
     return [Place(value_at(holder, path[:-1]), path[-1]) for path in paths if value_at(holder, path) is not None]
 
 
@@ -183,10 +176,11 @@ def newest(places: Sequence[Place], before: Snapshot) -> object:
     held = [(place, value) for place, value in held if value is not None]
     for place, value in held:
         old = before.get((id(place.owner), place.key))
-        if old is None or not _same(old, value):
+        if old is None or not is_equal(old, value):
             return value
     return held[0][1] if held else None
 
 
-def _same(old: Array, new: object) -> bool:
-    return isinstance(new, np.ndarray) and old.shape == new.shape and np.array_equal(old, new, equal_nan=True)
+def is_equal(one: Array, two: object) -> bool:
+    """Tell whether arrays are the same, NaN where NaN is."""
+    return isinstance(two, np.ndarray | np.floating) and np.array_equal(one, two, equal_nan=True)

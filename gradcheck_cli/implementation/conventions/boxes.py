@@ -72,7 +72,8 @@ def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
     flag = {"requires_grad": True} if has_flag else {}
 
     def forward(*arguments: Any) -> Any:
-        given = [box(one, **flag) if _is_real(one) else one for one in arguments]
+        is_real = [isinstance(one, np.ndarray | np.floating) and one.dtype.kind == "f" for one in arguments]
+        given = [box(one, **flag) if real else one for one, real in zip(arguments, is_real, strict=True)]
         out = (_called_on_layer(function, box) or function)(*given)  # one call leaves nothing to another
         return _unboxed(out), (given, out)
 
@@ -129,10 +130,6 @@ def _backpropagate(variables: list[Any], box: Any, dout: Any) -> None:
     for one in reversed(variables):
         for own in [value for value in vars(one).values() if inspect.isfunction(value)][:1]:
             own(*[one.grad for p in parameters_of(own) if p.default is p.empty])
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f"
 
 
 def _named(function: Any, written: Any, names: list[str]) -> Any:

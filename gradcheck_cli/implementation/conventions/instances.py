@@ -20,13 +20,13 @@ from gradcheck_cli.implementation.conventions.set_up import set_up
 from gradcheck_cli.implementation.conventions.slots import SlotKind, state_names, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
 
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.data.drawing import signed_uniform
-from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_places, is_gradient_name
+from gradcheck_cli.implementation.conventions.attributes import (
+    Wanted,
+    gradient_places,
+    is_equal,
+    is_gradient_name,
+)
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
-from gradcheck_cli.implementation.conventions.own_trial import central_difference, fit_of, fits_input
+from gradcheck_cli.implementation.conventions.own_trial import fit_of, fits_input, slope_agrees
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
 from gradcheck_cli.implementation.conventions.slots import is_cotangent
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.outputs import with_outputs
+from gradcheck_cli.implementation.outputs import pack_outputs, with_outputs
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -38,8 +41,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 _TRAINED = re.compile(r"weight|bias|kernel|gamma|beta|theta|^[WwUVb]([\dA-Z_xhyo]|$)")
-_CLOSE = 1e-5  #: what the slope of a gradient and that of the function may differ by, relative to the sum of its terms
-_SMALL = 1e-3  #: sums of terms below this are compared as if they were this
 _MOST_LISTS = 3  #: of arrays that an object keeps, of which the gradients may come in any order
 
 
@@ -158,7 +159,7 @@ class _Written:
     def __init__(self, before: object, after: object, reading: Reading) -> None:
         self._reading, self._after, old = reading, after, arrays_in(before)
         self._all = {path: np.asarray(value) for path, value in arrays_in(after).items()}
-        self._new = [p for p, value in self._all.items() if p not in old or not is_equal(value, np.asarray(old[p]))]
+        self._new = [p for p, value in self._all.items() if p not in old or not is_equal(value, old[p])]
         self._claimed = {path for paths in reading.found.kept.values() for path in paths}
 
     def places(self, problem: Problem, fitting: Mapping[str, object]) -> dict[str, Path]:
@@ -171,7 +172,7 @@ class _Written:
             path = None if name in fitting else named[name]
             is_said = name in fitting and bool(self._reading.code.title)  # by the loss or backward pass of a network
             if path is None and not is_said and (left := self._open(shape)):
-                is_gradient = self._recognize_gradient(problem, name)
+                is_gradient = partial(self._is_gradient, problem, name)
                 is_right = name in fitting and is_gradient(np.asarray(fitting[name]))
                 path = None if is_right else next((one for one in left if is_gradient(self._all[one])), None)
             is_open = not self._reading.code.title or name in self._reading.found.kept
@@ -202,36 +203,10 @@ class _Written:
         found = self._open(shape)
         return found[0] if len({id(value_at(self._after, path)) for path in found}) == 1 else None
 
+    def _is_gradient(self, problem: Problem, name: str, array: Array) -> bool:
+        """Tell whether an array is the gradient by an input: by its slopes along two directions, unless it is zero."""
+        run = pack_outputs(implementation_of(self._reading, "", None), problem)
+        return bool(array.any()) and slope_agrees(run, problem, {name: array}, (name,), directions=2)
+
     def _open(self, shape: tuple[int, ...]) -> list[Path]:
         return [path for path in self._new if self._all[path].shape == shape and path not in self._claimed]
-
-    def _recognize_gradient(self, problem: Problem, name: str) -> Callable[[Array], bool]:
-        """Return what tells the gradient by an input from any other array, unless it is zero, by two slopes.
-
-        A slope along a random direction takes two calls of forward, where a derivative takes two for each element.
-        """
-        value, parts, source = problem.inputs[name], _parts(problem), random.Random(0)  # noqa: S311  # no secret
-        given = parts if isinstance(parts, tuple) else (parts,)
-
-        def total(direction: Array, step: float) -> float:
-            moved = {**problem.inputs, name: value + step * direction}
-            out, _ = call_forward(self._reading, replace(problem, inputs=moved))
-            return sum(float((one * part).sum()) for one, part in zip(out, given, strict=True))
-
-        directions = [signed_uniform(source, value.shape) for _ in range(2)]
-        slopes = [central_difference(partial(total, direction)) for direction in directions]
-
-        def is_gradient(array: Array) -> bool:
-            terms = [array * direction for direction in directions]
-            most = [max(float(abs(one).sum()), _SMALL) for one in terms]
-            near = [
-                abs(one.sum() - slope) <= _CLOSE * bound for one, slope, bound in zip(terms, slopes, most, strict=True)
-            ]
-            return bool(array.any()) and all(near)
-
-        return is_gradient
-
-
-def is_equal(one: Array, two: Array) -> bool:
-    """Tell whether arrays are the same, NaN where NaN is."""
-    return np.array_equal(one, two, equal_nan=True)

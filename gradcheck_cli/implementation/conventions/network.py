@@ -22,6 +22,7 @@ from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
+    INDIFFERENT,
     LEARNING_RATE,
     Slot,
     SlotKind,
@@ -30,7 +31,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for, title_of
+from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
 from gradcheck_cli.implementation.conventions.step import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
@@ -58,9 +59,12 @@ class Network:
     def readings(self, layer: Layer) -> Iterator[Reading]:
         """Yield the network as a class, with each stand-in for an object, and with each loss that may be meant."""
         slots = tuple(self._slot(p) for p in self._arguments if p not in self.sizes or p.name in self.given)
-        order = tuple(slot.key for slot in sorted(slots, key=lambda slot: slot.value is Role.DATA))
+        arrays = [slot for slot in slots if slot.kind is SlotKind.INPUT]
+        order = tuple(slot.key for slot in sorted(arrays, key=lambda slot: slot.value is Role.DATA))
+        is_rated = any(step.takes(Role.RATE) for step in self.steps.values())  # then it updates the parameters itself
+        rate = [Slot(name="learning_rate", kind=SlotKind.LEARNING_RATE, by_name=True)] if is_rated else []
         losses = {**({"": self.steps["loss"]} if "loss" in self.steps else {}), **self.losses}
-        for given, (title, loss) in itertools.product(stand_ins_for([*self.sizes]), losses.items()):
+        for (made, given), (title, loss) in itertools.product(stand_ins_for([*self.sizes]).items(), losses.items()):
             yield Reading(
                 layer=layer,
                 vocabulary=Vocabulary(inputs={name: (word(name),) for name in order}),
@@ -73,9 +77,9 @@ class Network:
                 ),
                 constructor=tuple(self._slot(p, given) for p in self.sizes),
                 forward=slots,
-                backward=(Slot(name="cache", kind=SlotKind.CACHE), *self._rate),
+                backward=(Slot(name="cache", kind=SlotKind.CACHE), *rate),
                 order=order,
-                notes=(title_of(given),),
+                notes=(made,),
             )
 
     @property
@@ -123,20 +127,15 @@ class Network:
         names = returned_names(self.steps["forward"].function) if "forward" in self.steps else ()
         return names if len(names) > 1 and all(names) else ()
 
-    @property
-    def _rate(self) -> list[Slot]:
-        """The slot for a learning rate, if a step takes one: then it updates the parameters itself."""
-        is_taken = any(step.takes(Role.RATE) for step in self.steps.values())
-        return [Slot(name="learning_rate", kind=SlotKind.LEARNING_RATE, by_name=True)] if is_taken else []
-
     def _role(self, name: str) -> Role | None:
         roles = (self.given, *(step.roles for step in self.steps.values()))
         return next((own[name] for own in roles if name in own), None)
 
     def _slot(self, parameter: inspect.Parameter, stand_ins: Mapping[str, object] = MappingProxyType({})) -> Slot:
         """Say that an argument is an input, and what it stands for; or what is given in its place."""
-        if parameter.name in stand_ins:
-            constant = slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])
+        flag = INDIFFERENT.get(word(parameter.name))
+        if parameter.name in stand_ins or (isinstance(flag, bool) and parameter.default is parameter.empty):
+            constant = slot_for(parameter, SlotKind.CONSTANT, value=stand_ins.get(parameter.name, flag))
             return replace(constant, by_name=True)
         role = self._role(parameter.name) or (Role.PENALTY if is_penalty(parameter) else None)
         role = role or (Role.SIZE if parameter in self.sizes else None)

@@ -25,7 +25,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
     slot_for,
 )
-from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for, title_of
+from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
     ahead, back = ([*parameters_of(getattr(cls, name), skip=1)] for name in (forward, backward))
     given = [_stand_in(f"{cls.__name__}.{forward}", ahead), _stand_in(f"{cls.__name__}.{backward}", back)]
     passes = tuple(given) if parameters_of(given[1]) else (given[0],)
-    whole: list[Mapping[str, object]] = [{}] if made is not None else stand_ins_for(parameters_of(cls))
-    for stand_ins, reading in itertools.product(whole, [*own_readings(passes, layer)]):
-        constructor = () if made is not None else tuple(map(partial(own_slot, stand_ins), parameters_of(cls)))
+    parameters = [] if made is not None else parameters_of(cls)
+    several = stand_ins_for(parameters).items()
+    for (title, stand_ins), reading in itertools.product(several, [*own_readings(passes, layer)]):
+        constructor = tuple(map(partial(_own_slot, stand_ins), parameters))
         taken = {slot.key for slot in constructor}
         slots = tuple(_renamed(slot, taken) for slot in _with_settings(reading.forward, ahead))
         yield from _with_other_cotangents(
@@ -57,7 +58,7 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
                 forward=slots,
                 backward=tuple(_renamed(slot, taken) for slot in _with_settings(reading.backward, back)),
                 order=tuple(slot.key for slot in (*slots, *constructor) if slot.kind is SlotKind.INPUT),
-                notes=(title_of(stand_ins),),
+                notes=(title,),
             )
         )
 
@@ -85,7 +86,7 @@ def _exchanged(slots: Slots, slot: Slot, kind: SlotKind, key: str) -> Slots:
     return tuple(replace(one, kind=kind, key=key) if one is slot else one for one in slots)
 
 
-def own_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
+def _own_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
     """Read an argument of a constructor: given something that stands in, or as ever, or else by its own name."""
     if parameter.name in stand_ins:
         return slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])

@@ -64,9 +64,9 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
         if not slope:
             return OwnFit(runs, fits)
         names = adopted.differentiable
-        agrees = fits and _slope_agrees(run, adopted, gradients, names)
+        agrees = fits and slope_agrees(run, adopted, gradients, names)
         several = [n for n in names if fits_input(gradients.get(n), inputs[n])] if reading.code.cls else []
-        right = sum(agrees or _slope_agrees(run, adopted, gradients, (name,)) for name in several)
+        right = sum(agrees or slope_agrees(run, adopted, gradients, (name,)) for name in several)
         return OwnFit(runs, fits, agrees, right)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return OwnFit(runs, fits)
@@ -99,20 +99,28 @@ def fits_input(gradient: object, value: Array) -> bool:
     return isinstance(gradient, np.ndarray) and gradient.shape == value.shape and gradient.dtype.kind == "f"
 
 
-def _slope_agrees(
-    run: Implementation, problem: Problem, gradients: Mapping[str, object], names: tuple[str, ...]
+def slope_agrees(
+    run: Implementation,
+    problem: Problem,
+    gradients: Mapping[str, object],
+    names: tuple[str, ...],
+    directions: int = 1,
 ) -> bool:
-    """Compare the derivative along one direction of some inputs with the difference of two outputs."""
+    """Compare the derivative along directions of some inputs with the differences of two outputs."""
     source = random.Random(0)  # noqa: S311  # a direction, not a secret
-    directions = {name: signed_uniform(source, problem.inputs[name].shape) for name in names}
 
-    def out(step: float) -> Array:
-        moved = {name: problem.inputs[name] + step * directions[name] for name in directions}
-        return np.asarray(run.forward({**problem.inputs, **moved}, problem.parameters)[0])
+    def agrees() -> bool:
+        along = {name: signed_uniform(source, problem.inputs[name].shape) for name in names}
 
-    terms = problem.cotangent * central_difference(out)
-    slope = sum(float((np.asarray(gradients[name]) * directions[name]).sum()) for name in directions)
-    return is_close(slope, terms)
+        def out(step: float) -> Array:
+            moved = {name: problem.inputs[name] + step * along[name] for name in along}
+            return np.asarray(run.forward({**problem.inputs, **moved}, problem.parameters)[0])
+
+        terms = problem.cotangent * central_difference(out)
+        slope = sum(float((np.asarray(gradients[name]) * along[name]).sum()) for name in along)
+        return is_close(slope, terms)
+
+    return all(agrees() for _ in range(directions))
 
 
 def central_difference(out: Callable[[float], Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import call
 from gradcheck_cli.implementation.conventions.slots import INDIFFERENT, MisfitError, parameters_of
-from gradcheck_cli.implementation.conventions.stand_ins import Optimizer
+from gradcheck_cli.implementation.conventions.stand_ins import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -65,7 +65,7 @@ def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
         return shape
     if name in _SIZES and shape:
         return shape[-1]
-    if name in ("optimizer", "optim", "opt"):
+    if name in OPTIMIZERS:
         return Optimizer()
     if name in INDIFFERENT:
         return INDIFFERENT[name]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _ACTIVATION = re.compile(
     r"^(act(ivation)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
 )
-_SLOPE_WORDS = re.compile(r"prime|deriv(ative)?|der(?=f|$)|grad(ient)?|^d(?=act)")
-_OPTIMIZERS, _INITIALIZERS = ("optimizer", "optim", "opt"), ("initializer", "init", "weightinitializer", "weightinit")
+_SLOPE = re.compile(r"prime|deriv(ative)?|der(?=f|$)|grad(ient)?|^d(?=act)")
+OPTIMIZERS, _INITIALIZERS = ("optimizer", "optim", "opt"), ("initializer", "init", "weightinitializer", "weightinit")
 _NAMES = ("sigmoid", "relu")  #: of activations, where those are given by name
 
 
@@ -61,34 +61,27 @@ def slope_at_output(y: Any) -> Any:
     return 1 - y * y
 
 
-def title_of(given: Mapping[str, object]) -> str:
-    """Say in words which activation was given."""
-    names = [name for name, value in given.items() if value is tanh or value in _NAMES]
-    if not names:
-        return ""
-    at_output = " and its slope at its output" if slope_at_output in given.values() else ""
-    return f"with {given[names[0]] if given[names[0]] in _NAMES else 'tanh'} for {names[0]}{at_output}"
-
-
-def stand_ins_for(parameters: list[Parameter]) -> list[Mapping[str, object]]:
-    """List what may be given by name in place of objects, the likeliest first; one empty mapping for want of any."""
+def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]]:
+    """Return what may be given by name in place of objects, the likeliest first, by what it is in words."""
     words = {p.name: word(p.name) for p in parameters}
-    activations = [p for p in parameters if _ACTIVATION.search(words[p.name]) and p.default is p.empty]
+    required = [p.name for p in parameters if p.default is p.empty]
+    fixed: dict[str, object] = {name: Optimizer() for name in required if words[name] in OPTIMIZERS}
+    fixed |= {name: initialize for name in required if words[name] in _INITIALIZERS}
+    activations = [name for name in required if _ACTIVATION.search(words[name])]
     slopes = [
-        p
+        p.name
         for p in parameters
-        if _SLOPE_WORDS.search(words[p.name])
+        if _SLOPE.search(words[p.name])
         and (p.default is p.empty or p.default is None)
-        and _ACTIVATION.search(_SLOPE_WORDS.sub("", words[p.name]))
+        and _ACTIVATION.search(_SLOPE.sub("", words[p.name]))
     ]
-    fixed: dict[str, object] = {p.name: Optimizer() for p in parameters if words[p.name] in _OPTIMIZERS}
-    fixed |= {p.name: initialize for p in parameters if words[p.name] in _INITIALIZERS}
-    fixed = {p.name: fixed[p.name] for p in parameters if p.name in fixed and p.default is p.empty}
     if not activations:
-        return [fixed]
+        return {"": fixed}
 
-    def given(activation: object, slope: Callable[..., Any]) -> Mapping[str, object]:
-        return fixed | {p.name: activation for p in activations} | {p.name: slope for p in slopes}
+    def given(activation: object, slope: Callable[..., Any] = slope_at_input) -> Mapping[str, object]:
+        return fixed | dict.fromkeys(activations, activation) | dict.fromkeys(slopes, slope)
 
-    functions = [given(tanh, slope_at_input), *([given(tanh, slope_at_output)] if slopes else [])]
-    return functions if slopes else [*functions, *(given(name, slope_at_input) for name in _NAMES)]
+    first = f"with tanh for {activations[0]}"
+    if slopes:
+        return {first: given(tanh), f"{first} and its slope at its output": given(tanh, slope_at_output)}
+    return {first: given(tanh), **{f"with {name} for {activations[0]}": given(name) for name in _NAMES}}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
+from gradcheck_cli.implementation.conventions.attributes import is_equal, places_at
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
-from gradcheck_cli.implementation.conventions.kept import places_of, shared_paths, short_names
-from gradcheck_cli.implementation.conventions.left_gradients import call_forward, is_equal, with_gradients
+from gradcheck_cli.implementation.conventions.left_gradients import call_forward, with_gradients
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import seeds_from
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.inside import Path
@@ -31,25 +34,13 @@ _MOST_ARRAYS = 40  #: of an instance that are moved to see whether the output de
 _LONGEST, _MOST_LENGTHS = 32, 4  #: of axes of fixed lengths
 
 
-def completed(reading: Reading, case: Case, problem: Problem) -> Reading:
-    """Return a reading of a class with what was found in its instances, tried on a problem; any other as it is.
-
-    Raises:
-        ImplementationError: it raised.
-        NotExpressibleError: it cannot be called so.
-    """
+def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
+    """Return a reading of a class with what was found in its instances; any other, or where code raises, as it is."""
     if reading.code.cls is None or reading.layer.reference or reading.found.studied:
         return reading
-    with seeds_from(0):
+    with seeds_from(0), contextlib.suppress(ImplementationError, NotExpressibleError):
         return _Study(reading, case, problem).found()
-
-
-def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
-    """Return what `completed` returns, or where code raises the reading as it is."""
-    try:
-        return completed(reading, case, problem)
-    except (ImplementationError, NotExpressibleError):
-        return reading
+    return reading
 
 
 def all_studied(readings: list[Reading], case: Case, problem: Problem) -> list[Reading]:
@@ -104,8 +95,8 @@ class _Study:
         """Find the arrays of an instance on which the output depends, each in all places that share it."""
         _, call = call_forward(self._reading, self._problem)
         given = [self._problem.inputs[s.key] for s in self._reading.constructor if s.key in self._problem.inputs]
-        values = ((paths, value_at(call.instance, paths[0])) for paths in shared_paths(call.instance))
-        own = [paths for paths, value in values if not any(is_equal(value, np.asarray(one)) for one in given)]
+        values = ((paths, value_at(call.instance, paths[0])) for paths in _shared_paths(call.instance))
+        own = [paths for paths, value in values if not any(is_equal(value, one) for one in given)]
         own = own[:_MOST_ARRAYS]
         instance = self._redrawn(call.instance, own)
         still = self._out_with(instance, ())
@@ -113,7 +104,7 @@ class _Study:
             instance = call.instance
             still = self._out_with(instance, ())
         found = [paths for paths in own if _differ(still, self._out_with(instance, paths))]
-        return short_names(found, taken={*self._problem.inputs, *(self._problem.parameters or {}), "out"})
+        return _short_names(found, taken={*self._problem.inputs, *(self._problem.parameters or {}), "out"})
 
     def _redrawn(self, instance: object, arrays: list[tuple[Path, ...]]) -> object:
         """Return a copy of an instance with random numbers in its arrays: what is multiplied by zero shows nothing."""
@@ -121,14 +112,14 @@ class _Study:
         source = random.Random(0)  # noqa: S311  # no secrets
         for paths in arrays:
             value = value_at(twin, paths[0])
-            for place in places_of(twin, paths):
+            for place in places_at(twin, paths):
                 place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
         return twin
 
     def _out_with(self, instance: object, paths: tuple[Path, ...]) -> list[Array] | None:
         """Call forward on a copy of an instance with one of its arrays moved; return None where that raises."""
         twin = copied(instance)
-        for place in places_of(twin, paths):
+        for place in places_at(twin, paths):
             value = place.get()
             place.set(value * (1.25 + 0.125 * np.arange(value.size).reshape(value.shape)) + 0.125)
         made = replace(self._reading, code=replace(self._reading.code, made=twin))
@@ -140,3 +131,25 @@ class _Study:
 
 def _differ(still: list[Array] | None, moved: list[Array] | None) -> bool:
     return any(not np.array_equal(one, two) for one, two in zip(still or (), moved or (), strict=False))
+
+
+def _shared_paths(holder: object) -> list[tuple[Path, ...]]:
+    """List the arrays of floating point that can be replaced in an object, each by all paths that lead to it."""
+    found: dict[int, list[Path]] = {}
+    for path, array in arrays_in(holder).items():
+        if isinstance(array, np.ndarray) and array.size and not isinstance(value_at(holder, path[:-1]), tuple):
+            found.setdefault(id(array), []).append(path)
+    return list(map(tuple, found.values()))
+
+
+def _short_names(arrays: list[tuple[Path, ...]], taken: set[str]) -> dict[str, tuple[Path, ...]]:
+    """Name arrays after their attributes, and those of one name after the whole path."""
+    paths = [min(one, key=lambda path: (isinstance(path[-1], int), len(path))) for one in arrays]
+    words = [[re.sub(r"^_\w+?__(?=\w)", "", str(key)).strip("_") for key in path] for path in paths]
+    words = [one[:-1] if len(one) > 1 and word(one[-1]) in ("value", "data", "val") else one for one in words]
+    leaves = [one[-1] for one in words]
+    names: dict[str, tuple[Path, ...]] = {}
+    for number, one in enumerate(words):
+        name = one[-1] if leaves.count(one[-1]) == 1 and one[-1].isidentifier() else "_".join(one)
+        names[name if name.isidentifier() and name not in {*taken, *names} else f"parameter_{number}"] = arrays[number]
+    return names

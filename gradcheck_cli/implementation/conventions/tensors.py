@@ -19,13 +19,10 @@ def uses_tensors(code: Any) -> bool:
     if _TORCH not in sys.modules:
         return False
     if inspect.isclass(code):
-        return any(map(is_of_torch, code.__mro__)) or any(map(uses_tensors, _functions(code)))
+        own = filter(inspect.isfunction, list(vars(code).values()))
+        return any(map(is_of_torch, code.__mro__)) or any(map(uses_tensors, own))
     space = getattr(inspect.unwrap(code), "__globals__", {}) if callable(code) else {}
     return any(map(is_of_torch, list(space.values())))
-
-
-def _functions(cls: type) -> list[Any]:
-    return [value for value in vars(cls).values() if inspect.isfunction(value)]
 
 
 def is_of_torch(value: object) -> bool:
@@ -58,11 +55,9 @@ def with_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def to_tensors(value: Any) -> Any:
     """Make tensors of arrays, also of those in tuples, lists and dictionaries; they share their memory."""
-    return _mapped(value, lambda one: _tensor(one) if isinstance(one, np.ndarray | np.floating) else one)
-
-
-def _tensor(value: Any) -> Any:
-    return sys.modules[_TORCH].from_numpy(np.ascontiguousarray(value))
+    from_array = sys.modules[_TORCH].from_numpy
+    is_array = (np.ndarray, np.floating)
+    return _mapped(value, lambda one: from_array(np.ascontiguousarray(one)) if isinstance(one, is_array) else one)
 
 
 def to_arrays(value: Any) -> Any:

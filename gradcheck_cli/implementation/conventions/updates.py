@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Place, rate_places
+from gradcheck_cli.implementation.conventions.attributes import Place
+from gradcheck_cli.implementation.conventions.guards import guards_made
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, LEARNING_RATES, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.stand_ins import Optimizer
 from gradcheck_cli.implementation.implementation import NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
+_UPDATE = re.compile(r"^\s*self\..*?[-+]=?\s*(\d*\.\d+(?:e-?\d+)?|\d+e-\d+)\s*\*", re.MULTILINE)
 _SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
 
 
@@ -33,48 +38,56 @@ def read_updates(
     Raises:
         NotExpressibleError: it does not subtract a multiple of the gradient, or the rate is not known.
     """
-    called, is_network = reading.code.name("backward"), bool(reading.code.title)
+    called, written = reading.code.name("backward"), reading.code.written("backward")
+    number = _rate_written(written)
 
-    def changes(factor: int, rates: Iterable[str | int]) -> dict[str, Array]:
+    def changes(factor: int, rates: list[str]) -> dict[str, Array]:
         twin = copied(instance)
         for name in rates:
             Place(twin, name).set(LEARNING_RATE)
         before = kept_parameters(reading, twin, names)
         cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
         given = fill(slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents))
-        given.call(reading.code.function("backward", twin))
+        with guards_made(written, number, LEARNING_RATE):
+            given.call(reading.code.function("backward", twin))
         after = kept_parameters(reading, twin, names)
         found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
         return {name: update for name, update in found.items() if update.any()}
 
-    def updates(factor: int) -> dict[str, Array]:
-        rates = [place.key for place in rate_places(instance)]
-        is_handed = any(isinstance(value, Optimizer) for value in attributes(instance).values())
-        is_known = bool(rates) or is_handed or has(SlotKind.LEARNING_RATE, slots)
-        if is_network and not is_known:  # the rate may have any name
-            rates = [name for name, value in attributes(instance).items() if _is_rate(name, value, changes)]
-        found = changes(factor, rates)
-        if found and not (is_known or is_network):
-            why = f"{called} changes {join_names(found)} at a rate that is not known"
-            raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
-        rate = LEARNING_RATE if is_known or rates else 1
-        return {name: update / update.dtype.type(rate) for name, update in found.items()}
-
-    once = updates(1)
-    if not once or is_network:
-        return dict(once)
-    twice = updates(2)
-    for name, update in once.items():
-        if not np.allclose(2 * update, twice.get(name, update), rtol=_SAME, atol=_SAME * abs(update).max()):
+    numbers = {name: value for name, value in attributes(instance).items() if isinstance(value, float)}
+    rates = [name for name in numbers if word(name) in LEARNING_RATES]
+    is_handed = any(isinstance(value, Optimizer) for value in attributes(instance).values())
+    is_known = bool(rates or number) or is_handed or has(SlotKind.LEARNING_RATE, slots)
+    if not is_known:  # the rate may have any name
+        rates = [name for name, value in numbers.items() if value and _is_rate(name, value, changes)]
+    rate, once = LEARNING_RATE if is_known or rates else 1, changes(1, rates)
+    is_network = bool(reading.code.title)
+    if once and rate == 1 and not is_network:
+        why = f"{called} changes {join_names(once)} at a rate that is not known"
+        raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
+    twice = changes(2, rates) if once and not is_network else {}
+    for name, update in twice.items():
+        if not np.allclose(2 * once.get(name, update), update, rtol=_SAME, atol=_SAME * abs(update).max()):
             why = f"{called} changes {name} by a rule from which its gradient cannot be read"
             raise NotExpressibleError(f"{why}; return the gradient, or keep it as self.d{name}")
-    return dict(once)
+    return {name: update / update.dtype.type(rate) for name, update in once.items()}
 
 
-def _is_rate(name: str, value: object, changes: Callable[[int, list[str]], dict[str, Array]]) -> bool:
+def _rate_written(function: Any) -> frozenset[float]:
+    """Return the one number by which a pass multiplies what it adds to attributes, its own or one of its file."""
+    if not inspect.isfunction(function):
+        return frozenset()
+    try:
+        numbers = {float(number) for number in _UPDATE.findall(inspect.getsource(function))}
+    except (OSError, TypeError):
+        numbers = set()
+    read = {name: function.__globals__.get(name) for name in function.__code__.co_names if word(name) in LEARNING_RATES}
+    numbers |= {value for value in read.values() if isinstance(value, float)}
+    return frozenset(numbers if len(numbers) == 1 else ())
+
+
+def _is_rate(name: str, value: float, changes: Callable[[int, list[str]], dict[str, Array]]) -> bool:
     """Tell whether all updates are multiples of an attribute."""
-    if not isinstance(value, float) or not value:
-        return False
     usual, other = changes(1, []), changes(1, [name])
     factor = LEARNING_RATE / value
     return bool(usual) and all(

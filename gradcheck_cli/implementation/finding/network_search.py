@@ -66,9 +66,11 @@ class _Search(Probe):
     """The search for the sizes of one network."""
 
     def __init__(self, readings: list[Reading]) -> None:
-        made = [slot for slot in readings[0].constructor if slot.kind is SlotKind.INPUT]
+        made, passed = (
+            [s for s in of if s.kind is SlotKind.INPUT] for of in (readings[0].constructor, readings[0].forward)
+        )
         names = {slot.name for slot in made}
-        super().__init__(readings, made, [s for s in readings[0].forward if s.name not in names], _EQUAL)
+        super().__init__(readings, made, [slot for slot in passed if slot.name not in names], _EQUAL)
         self._lengths = lengths_made(readings[0]) if not made else []
         self.is_taken_for_another = bool(readings[0].code.taken_for)
         self.runs = False  #: whether the loss was a number in some try

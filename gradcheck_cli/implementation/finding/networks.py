@@ -20,6 +20,7 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 _LOSSES = words("{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective")
 _GRADIENTS = words("{compute,calculate,get,}gradient{,s} {compute,}grads")
 _GRADIENT_WORDS = {"grad", "grads", "gradient", "gradients", "nabla", "derivatives"}
+_STEPS = ("forward", "loss", "backward")
 _MAKERS = {"init", "initialize", "initialise", "create", "make", "build"}
 
 
@@ -63,7 +64,7 @@ def _class_network(cls: type) -> Network | None:
         return None
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
         return None
-    steps = _steps(forward, loss, backward)
+    steps = {name: step for name, step in zip(_STEPS, (forward, loss, backward), strict=True) if step}
     roles = given.roles if given and not loss else {}
     passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
     return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), given=passed, losses=losses)
@@ -74,11 +75,6 @@ def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
     steps = [step for step in (backward, maker) if step and backward]
     taken = [p for step in steps for p in step.parameters if step.roles.get(p.name) is Role.TARGETS]
     return usual_losses(taken[0]) if taken else {}
-
-
-def _steps(forward: Step | None, loss: Step | None, backward: Step | None) -> dict[str, Step]:
-    steps = {"forward": forward, "loss": loss, "backward": backward}
-    return {name: step for name, step in steps.items() if step}
 
 
 def _returns_gradients(step: Step) -> bool:
@@ -101,41 +97,29 @@ def _is_size(default: object) -> bool:
 
 
 def _function_network(objects: tuple[Any, ...], module: Mapping[str, Any]) -> Network | None:
-    makers = [v for n, v in module.items() if inspect.isfunction(v) and n not in _names(objects) and _makes(n)]
+    called = tuple(value.__name__ for value in objects)
+    functions = {name: value for name, value in module.items() if inspect.isfunction(value)}
+    makers = [value for name, value in functions.items() if name not in called and _MAKERS & {*words_in(name)}]
     first = step_of(objects[0], holds=bool(makers))
-    holds = first.takes(Role.PARAMETERS)
-    maker = makers[0] if holds and makers else None
-    if not first.takes(Role.DATA) or (len(objects) == 1 and first.takes(Role.OUTPUT)):
-        return None
-    if len(objects) == 2:
-        losses = [value for name, value in module.items() if word(name) in _LOSSES and inspect.isfunction(value)]
-        if not (losses and maker):
-            return None
-        loss, backward = step_of(losses[0], holds=True), step_of(objects[1], holds=True)
-        if not loss.takes(Role.OUTPUT) or not backward.takes(Role.TARGETS):
-            return None
-        steps = _steps(first, loss, backward)
-    else:
-        steps = _steps(None, first, None)
+    maker = makers[0] if first.takes(Role.PARAMETERS) and makers else None
     returned = returned_names(objects[0])
     shared = () if maker else _globals(objects[0], module, returned)
-    is_loss = bool(maker or shared or says_loss(_names(objects))) and len(returned) > 1
-    if len(objects) == 1 and not (is_loss or _returns_gradients(first)):
+    if not first.takes(Role.DATA) or not (maker or shared or first.own):
         return None
-    if not maker and not shared and not first.own:
-        return None
+    steps = {"loss": first}
+    if len(objects) == 2:
+        losses = [value for name, value in functions.items() if word(name) in _LOSSES]
+        if not (losses and maker):
+            return None
+        steps = {"forward": first, "loss": step_of(losses[0], holds=True), "backward": step_of(objects[1], holds=True)}
+        if not steps["loss"].takes(Role.OUTPUT) or not steps["backward"].takes(Role.TARGETS):
+            return None
+    else:
+        is_loss = bool(maker or shared or says_loss(called)) and len(returned) > 1
+        if first.takes(Role.OUTPUT) or not (is_loss or _returns_gradients(first)):
+            return None
     sizes = tuple(_sizes(maker)) if maker else ()
-    return Network(
-        name=objects[0].__name__, steps=steps, maker=maker or dict, sizes=sizes, module=module, globals=shared
-    )
-
-
-def _names(objects: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(value.__name__ for value in objects)
-
-
-def _makes(name: str) -> bool:
-    return bool(_MAKERS & set(words_in(name)))
+    return Network(name=called[0], steps=steps, maker=maker or dict, sizes=sizes, module=module, globals=shared)
 
 
 def _globals(function: Any, module: Mapping[str, Any], returned: tuple[str, ...]) -> tuple[str, ...]:

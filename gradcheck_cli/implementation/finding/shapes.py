@@ -85,8 +85,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
     """
     readings = list(readings_of(objects, LAYER))
     readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
-    made_by = dict.fromkeys((one.code, one.constructor) for one in readings)
-    by_code = [[one for one in readings if (one.code, one.constructor) == key] for key in made_by]
+    made_by = [(one.code, *(s.value for s in one.constructor if s.kind is SlotKind.CONSTANT)) for one in readings]
+    by_code = [[one for one, k in zip(readings, made_by, strict=True) if k == key] for key in dict.fromkeys(made_by)]
     passes = readings[0].constructor, readings[0].forward
     made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
@@ -124,9 +124,9 @@ class _Search(TargetProbe):
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
                 if any(kinds[i].rank == 0 for i in subset) or self._is_single_prediction(kinds):
                     continue
+                self._readings = self._unstudied
                 if self._calls > (_MOST_OF_CLASS if self._unstudied[0].code.cls else _MOST_CALLS):
                     return self._checked(*wrong) if wrong else misshapen
-                self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = self._all_equal(kinds)
                 fits = self._fits(kinds, equal, scale)

@@ -496,7 +496,7 @@ class Made:
 
 _ACTIVATION_BY_NAME = """\
 class Unit:
-    def __init__(self, n, activation, weight_init):
+    def __init__(self, n, activation, weight_init, callbacks=[]):
         self.scale, self.activation = weight_init((n,)), {"sigmoid": self.sigmoid}[activation]
 
     def sigmoid(self, z):

@@ -572,6 +572,27 @@ def lossFun(inputs, targets, hprev):
     ),
 }
 NETWORKS |= {
+    "no loss, and updates at a rate that is a number": Net(
+        text="""\
+class Small:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W, self.V = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden, n_out)
+
+    def forward(self, X, training):
+        self.h = np.tanh(X @ self.W) if training else None
+        self.out = np.tanh(self.h @ self.V)
+        return self.out
+
+    def backward(self, X, y):
+        d = (self.out - y) * (1 - self.out**2)
+        e = d @ self.V.T * (1 - self.h**2)
+        self.V -= 0.05 * self.h.T @ d
+        self.W -= 0.05 * X.T @ e
+""",
+        wrong=("e = d @ self.V.T * (1 - self.h**2)", "e = d @ self.V.T"),
+        faulty="W",
+        gradients="V W",
+    ),
     "an activation and its slope, a loss that cannot be called, and outputs in a list": Net(
         text="""\
 class Recurrent:

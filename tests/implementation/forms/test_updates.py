@@ -80,6 +80,10 @@ FORMS = {
     "constant": Form(
         layer="affine", text=_rows(kept="self.lr = 1e-3", rate="self.lr"), wrong=("self.x.T @", "-self.x.T @")
     ),
+    "a number": Form(layer="affine", text=_rows(rate="0.05"), wrong=("self.x.T @", "-self.x.T @")),
+    "a number of the file": Form(
+        layer="affine", text=f"ETA = 0.01\n\n\n{_rows(rate='ETA')}", wrong=("grad.sum(0)", "grad.mean(0)")
+    ),
     "updated before dx": Form(
         layer="affine",
         text=_rows(given=", lr")
@@ -91,7 +95,7 @@ FORMS = {
 
 #: Rules by which a parameter is changed, and no gradient can be told from the change.
 UNREADABLE = {
-    "rate unknown": (_rows(rate="0.01"), "at a rate that is not known"),
+    "rate unknown": (_rows(rate="0.1 / 10"), "at a rate that is not known"),
     "decay": (
         _rows(given=", lr", rate="lr").replace("* dW", "* (dW + 0.1 * self.W)"),
         "from which its gradient cannot be read",
