@@ -10,8 +10,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import functools
 import importlib
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -23,35 +25,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gradcheck_cli.layers import LAYERS
+import gradcheck_cli
 
 if TYPE_CHECKING:
     from typing import IO
 
-#: What most runs import, loaded before the first copy is made. Importing `cli.main` itself starts a program.
-_LOADED = (
-    "json",
-    "multiprocessing.sharedctypes",
-    "numpy.random",
-    "rich.progress",
-    "gradcheck_cli.checks.check",
-    "gradcheck_cli.checks.diagnosis.explain",
-    "gradcheck_cli.checks.reference",
-    "gradcheck_cli.cli.commands",
-    "gradcheck_cli.cli.compare",
-    "gradcheck_cli.cli.configuration",
-    "gradcheck_cli.cli.explain",
-    "gradcheck_cli.cli.files",
-    "gradcheck_cli.cli.run",
-    "gradcheck_cli.engine.guarded",
-    "gradcheck_cli.engine.leftovers",
-    "gradcheck_cli.engine.survey",
-    "gradcheck_cli.report.grades",
-    "gradcheck_cli.report.html.report",
-    "gradcheck_cli.report.json",
-    "gradcheck_cli.report.junit",
-    "gradcheck_cli.report.table",
-)
+#: What a copy imports itself: the module that starts a program, and those that import what is not always installed.
+_LEFT_TO_COPIES = ("cli.main", "engine.cluster", "engine.cluster_worker", "report.plot", "__main__")
+
+
+@functools.cache
+def _load_all() -> None:
+    """Import all modules of the package, and what they import when it is needed, so that no copy has to."""
+    for module in pkgutil.walk_packages(gradcheck_cli.__path__, "gradcheck_cli."):
+        if module.name.partition(".")[2] not in _LEFT_TO_COPIES:
+            importlib.import_module(module.name)
+    for name in "json", "multiprocessing.sharedctypes", "numpy.ma", "numpy.random", "rich.progress":
+        importlib.import_module(name)
 
 
 def run_program(
@@ -62,9 +52,7 @@ def run_program(
     Raises:
         subprocess.TimeoutExpired: it did not end within `timeout` seconds.
     """
-    for name in _LOADED:
-        importlib.import_module(name)
-    _ = [*LAYERS.values()]  # imports them
+    _load_all()
     command = [program, *map(str, args)]
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         sys.stdout.flush()

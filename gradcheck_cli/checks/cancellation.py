@@ -20,6 +20,8 @@ from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.numeric.arrays import Array
@@ -76,7 +78,7 @@ def _unless_lost(run: CaseRun, name: str, expected: Estimate) -> tuple[ArrayResu
 def with_cancellation(run: CaseRun, expected: Mapping[str, Estimate], dtype: str) -> dict[str, Estimate]:
     """Return estimates with the scale of what gradients are computed from: by how much the reference is off.
 
-    Without a reference, the scale that terms within a function may have.
+    Without a reference, or a wider dtype to compare it in, the scale that terms within a function may have.
 
     Args:
         run: its arguments are those of the reference.
@@ -84,8 +86,9 @@ def with_cancellation(run: CaseRun, expected: Mapping[str, Estimate], dtype: str
         dtype: in which the gradients may have been computed.
     """
     scales = {name: each.scale for name, each in expected.items()}
-    if has_reference(run):
-        errors, unit = _errors_of_reference(run, dtype), run.settings.tolerance(run.dtype) * epsilon(run.dtype)
+    wide = np.longdouble if dtype == "float64" else working_dtype(dtype)
+    if has_reference(run) and epsilon(wide) < epsilon(dtype):
+        errors, unit = _errors_of_reference(run, dtype, wide), run.settings.tolerance(run.dtype) * epsilon(run.dtype)
         scales = {name: np.fmax(scale, TIMES * errors[name] / unit) for name, scale in scales.items()}
     else:
         scales = {name: np.full_like(scale, _WITHIN * scale.max(initial=0)) for name, scale in scales.items()}
@@ -107,12 +110,11 @@ def has_reference(run: CaseRun) -> bool:
 
 
 @np.errstate(all="ignore")  # overflow shows in the values
-def _errors_of_reference(run: CaseRun, dtype: str) -> dict[str, Array]:
-    """Return how far off the reference's gradients are in a dtype, by input."""
+def _errors_of_reference(run: CaseRun, dtype: str, wide: DTypeLike) -> dict[str, Array]:
+    """Return how far off the reference's gradients are in a dtype, by input, compared with a wider one."""
     problem = run.problem
     errors: dict[str, Array] = {}
     source = random.Random(7)  # noqa: S311  # to compute with, not secrets
-    wide = np.longdouble if dtype == "float64" else working_dtype(dtype)
 
     def moved(array: Array) -> Array:
         steps = random_words(source, array.shape).reshape(array.shape) % (2 * _MOVED + 1) - float(_MOVED)

@@ -54,7 +54,8 @@ class Subject:
                 return f"{name} is empty: shape {array.shape} instead of {self.shape}"
             return f"{name} has shape {array.shape} instead of {self.shape}"
         if array.dtype.kind != "f":
-            return f"{name} has dtype {array.dtype}, which is not floating point"
+            hint = ": return a dtype of NumPy, as .astype(np.float32) does" if array.dtype.kind == "V" else ""
+            return f"{name} has dtype {array.dtype}, which is not floating point{hint}"
         if epsilon(array.dtype) > epsilon(self.dtype):
             return f"{name} has dtype {dtype_name(array.dtype)}, narrower than the {self.dtype} of the inputs"
         return None

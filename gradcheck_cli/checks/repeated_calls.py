@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.checks.cancellation import largest_term
 from gradcheck_cli.checks.differentiation import noisy
-from gradcheck_cli.checks.memory_layouts import LAYOUTS, layouts_matter
+from gradcheck_cli.checks.memory_layouts import HOW_TO_SKIP, LAYOUTS, layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.checks.returned import difference, is_numeric, real_arrays
 from gradcheck_cli.data.drawing import drawn
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 #: Roundings by which the same gradient may differ between two calls, and a sum of gradients from another one.
 _TWO, _SUM = 2, 4
 
-_SAME_CACHE = "a second time with the same cache"
+#: In which calls code raised or died.
+_SAME_INPUTS, _OTHER_INPUTS = "again with the same inputs", "with other inputs"
+_OTHER_CACHE, _SAME_CACHE = "again, with the cache of another forward", "a second time with the same cache"
+_AFTER_OTHERS, _NTH = "after forward had been called with other inputs", "again, {} of {} times"
+
 _USED_UP = (
     " (the first call used up what forward had left in the cache: "
     "backward must not pop from it, clear it or overwrite it)"
@@ -76,9 +80,8 @@ class RepeatedCalls:
         reason, times = self._run_again(), self._run.settings.repeat
         if not times or self._accumulates:
             return reason
-        when = f"again, {{}} of {times} times"
         self.repetition, different = repeat(
-            lambda number: self.again(when.format(number)), self._apart, self._first, times
+            lambda number: self.again(_NTH.format(number, times)), self._apart, self._first, times
         )
         self.repeatable = self.repeatable and not different
         return different or reason
@@ -107,7 +110,7 @@ class RepeatedCalls:
             return f"{noisy(apart)}{self._how_to_seed()}"
         if self._run.gradients is None:
             return None
-        second = real_arrays(self._backward(cache, when="again, with the cache of another forward"))
+        second = real_arrays(self._backward(cache, when=_OTHER_CACHE))
         if different := self._apart(self._gradients, second):
             third = real_arrays(self._backward(self._forward()[1]))
             self._accumulates = not self._apart(self._next_sums(second, different), third, 2 * _SUM)
@@ -141,10 +144,8 @@ class RepeatedCalls:
 
     def linear_in_cotangent(self) -> str | None:
         """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
-        whens = "with a zero cotangent", "with another cotangent", "with another cotangent"
         zero, one, both = (
-            real_arrays(self._backward(self._any_cache(), given, when=when))
-            for given, when in zip(self._other_cotangents, whens, strict=True)
+            real_arrays(self._backward(self._any_cache(), given, when=when)) for given, when in self._other_cotangents
         )
         dout = join_names(self._run.implementation.cotangents or ("dout",))
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
@@ -162,11 +163,11 @@ class RepeatedCalls:
     def independent_caches(self) -> str | None:
         """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
         cache, others = self._any_cache(), self._other_inputs
-        with _called("with other inputs"):
+        with _called(_OTHER_INPUTS):
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
             return "forward came out wrong when it was called with other inputs of the same shapes"
-        gradients = real_arrays(self._backward(cache, when="after forward had been called with other inputs"))
+        gradients = real_arrays(self._backward(cache, when=_AFTER_OTHERS))
         different = self._apart(self._gradients, gradients)
         if not different or self._apart(self._gradients, real_arrays(self._backward(self._forward()[1]))):
             return None  # or it is not deterministic, which is reported
@@ -194,44 +195,46 @@ class RepeatedCalls:
 
     def expect(self, duties: Collection[str]) -> None:
         """Say which calls these duties take, in their order, of code that passes."""
-        problem, expect = self._problem, self._run.calls.expect
+        problem, expect, times = self._problem, self._run.calls.expect, self._run.settings.repeat
         if expect is None or "deterministic" not in duties or self._run.overwritten:
             return
         steps: list[Step] = []
 
-        def forward(inputs: Mapping[str, Array]) -> None:
-            steps.append(ForwardStep(inputs, problem.parameters))
+        def forward(inputs: Mapping[str, Array], when: str) -> None:
+            steps.append(ForwardStep(inputs, problem.parameters, _when(when)))
 
-        def backward(*cotangents: Array, cache: int) -> None:
+        def backward(cotangent: Array, when: str, cache: int = 0) -> None:
             if self._run.gradients is not None:
-                steps.extend(BackwardStep(one, cache, problem.differentiable) for one in cotangents)
+                steps.append(BackwardStep(cotangent, cache, problem.differentiable, _when(when)))
 
-        def again(lay_out: Callable[[Array], Array]) -> None:
+        def again(when: str, lay_out: Callable[[Array], Array] = _as_it_is) -> None:
             inputs, cotangent = self._in_layout(lay_out)
-            forward(inputs)
-            backward(cotangent, cache=len(steps) - 1)
+            forward(inputs, when)
+            backward(cotangent, when, cache=len(steps) - 1)
 
-        forward(problem.inputs)
-        backward(problem.cotangent, problem.cotangent, cache=0)
-        for _ in range(self._run.settings.repeat):
-            again(_as_it_is)
-        if "linear_in_cotangent" in duties:
-            backward(*self._other_cotangents, cache=0)
+        forward(problem.inputs, _SAME_INPUTS)
+        backward(problem.cotangent, _OTHER_CACHE)
+        backward(problem.cotangent, _SAME_CACHE)
+        for number in range(1, times + 1):
+            again(_NTH.format(number, times))
+        for cotangent, when in self._other_cotangents if "linear_in_cotangent" in duties else ():
+            backward(cotangent, when)
         if "independent_caches" in duties:
-            forward(self._other_inputs)
-            backward(problem.cotangent, cache=0)
-        for lay_out in LAYOUTS.values() if "memory_layouts" in duties else ():
-            again(lay_out)
+            forward(self._other_inputs, _OTHER_INPUTS)
+            backward(problem.cotangent, _AFTER_OTHERS)
+        for words, lay_out in LAYOUTS.items() if "memory_layouts" in duties else ():
+            again(f"with arrays {words}{HOW_TO_SKIP}", lay_out)
         expect(steps)
 
     @cached_property
-    def _other_cotangents(self) -> tuple[Array, Array, Array]:
-        """Zero, another cotangent, and the sum of that and the one of the case, without rounding."""
+    def _other_cotangents(self) -> tuple[tuple[Array, str], ...]:
+        """Zero, another cotangent, and the sum of that and the one of the case, without rounding; and their names."""
         cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
         # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it.
         odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
         share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
-        return np.zeros_like(cotangent), share * cotangent, (1 + share) * cotangent
+        others = ((one, "with another cotangent") for one in (share * cotangent, (1 + share) * cotangent))
+        return (np.zeros_like(cotangent), "with a zero cotangent"), *others
 
     @cached_property
     def _other_inputs(self) -> dict[str, Array]:
@@ -254,7 +257,7 @@ class RepeatedCalls:
         return {OUTPUT: self._run.out, **self._gradients} if is_numeric(self._run.out) else self._gradients
 
     def _forward(self) -> tuple[object, object]:
-        with _called("again with the same inputs"):
+        with _called(_SAME_INPUTS):
             return self._run.calls.forward(self._problem.inputs, self._problem.parameters)
 
     def _backward(
@@ -306,8 +309,13 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
     except ImplementationError as error:
         raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
     except BaseException as death:  # of the process of user code
-        death.add_note(f" when it was called {when}")
+        if not hasattr(death, "__notes__"):
+            death.add_note(_when(when))
         raise
+
+
+def _when(when: str) -> str:
+    return f" when it was called {when}"
 
 
 def _accumulates(names: list[str], when: str) -> str:

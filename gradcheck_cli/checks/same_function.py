@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.checks.cancellation import has_reference
 from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.differentiation import (
     Derivatives,
@@ -38,7 +39,6 @@ from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
 from gradcheck_cli.numeric.richardson import first_points
 from gradcheck_cli.numeric.rounding import root_mean_square
-from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.form import Subject
@@ -104,13 +104,12 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
 
 def _is_eligible(run: CaseRun) -> bool:
     """Tell whether there is a reference that the output equals, and that can be differentiated in each element."""
-    problem, settings = run.problem, run.settings
-    known = problem.reference and not problem.expected_for_draws and run.gradients
-    if not known or run.forward is None or run.forward.verdict is not Verdict.PASS:
+    settings = run.settings
+    if not (run.gradients and has_reference(run)) or settings.method != "auto" or settings.step is not None:
         return False
-    if settings.method != "auto" or settings.step is not None or all(one.flaw for one in run.subjects.values()):
+    if all(one.flaw for one in run.subjects.values()):
         return False
-    return all(method_for(run, name) != "projected" for name in problem.differentiable)
+    return all(method_for(run, name) != "projected" for name in run.problem.differentiable)
 
 
 def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, resolution
+from gradcheck_cli.checks.differentiation import ForwardFunction, method_for, numeric_inputs, resolution
 from gradcheck_cli.checks.form import dtype_name
-from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.plain_differences import sweep
 from gradcheck_cli.checks.run import RunStoppedError, call_forward, make_run
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -73,18 +72,17 @@ def _sweep_inputs(blank: CaseResult, run: CaseRun) -> CaseResult:
 
 
 def _sweep_input(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Sweep:
-    problem, method = run.problem, run.settings.method
+    problem, chosen = run.problem, method_for(run, name)
     plain, exact = ForwardFunction(run, problem.inputs, name), ForwardFunction(run, inputs, name)
     x, narrow, cotangent, coupling = inputs[name], problem.inputs[name], problem.cotangent, problem.coupling.get(name)
-    colors = coupling.colors if coupling else None
-    chosen = choose_method(method, x.size, cotangent.size, colors)
+    used = coupling if chosen == "colored" else None
     # An array that is differentiated in a second would take half a minute to sweep.
-    evaluations = 2 * len(STEPS) * (colors if colors and chosen == "colored" else x.size)
-    if chosen == "projected" or (method == "auto" and not affordable(evaluations, x.size, cotangent.size)):
+    evaluations = 2 * len(STEPS) * (used.colors if used else x.size)
+    is_dear = run.settings.method == "auto" and not affordable(evaluations, x.size, cotangent.size)
+    if chosen == "projected" or is_dear:
         elements = sample_elements(x.size)
         estimate = differentiate(exact, x, cotangent, resolution=resolution(run.dtype), elements=elements)
         return sweep(plain, narrow, cotangent, estimate, elements=elements)
-    used = coupling if chosen == "colored" else None
     estimate = differentiate(exact, x, cotangent, resolution=resolution(run.dtype), coupling=used)
     verified = coupling if estimate.method == "colored" else None  # not used where forward was found to leak
     return sweep(plain, narrow, cotangent, estimate, coupling=verified)

@@ -16,7 +16,7 @@ from gradcheck_cli.engine.user_code import ReportedError, require_home
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
-from gradcheck_cli.guard.protocol import ProtocolError
+from gradcheck_cli.guard.protocol import Answer, ProtocolError
 from gradcheck_cli.implementation.calling import current_watch
 from gradcheck_cli.implementation.implementation import NO_BACKWARD, BackwardStep, ForwardStep, Implementation
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
@@ -28,7 +28,6 @@ from gradcheck_cli.results.result import Place
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.engine.user_code import UserCode
-    from gradcheck_cli.guard.protocol import Answer
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
@@ -102,8 +101,7 @@ class _Planned(NamedTuple):
 class _Calls:
     """The passes of an implementation in another process.
 
-    Calls that are expected are made there one after the other, while the checks go on here. The first call that is
-    another one stops them.
+    Calls that are expected are made there one after the other, while the checks go on here.
     """
 
     def __init__(self, code: UserCode, begins: tuple[Task, Case]) -> None:
@@ -113,7 +111,8 @@ class _Calls:
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
         self._planned: deque[_Planned] = deque()  # calls that come next
-        self._is_answering = False  # whether the answer to the first of these is on its way
+        self._answers: deque[Answer] = deque()  # to the first of these
+        self._under_way: list[_Planned] = []  # of these, those that the other process makes now
         self._numbers = count(1)
         self._size = 0  # bytes of the largest answer
 
@@ -121,7 +120,7 @@ class _Calls:
         """Call forward; the cache stays there."""
         if current_watch() is not None:
             self._watched = dict(inputs)
-        answer, number = self._call(ForwardStep(inputs, parameters, self._seed))
+        answer, number = self._call(ForwardStep(inputs, parameters, seed=self._seed))
         with self._code.reading():
             self._note_written(answer)
             out = value_of(answer.value["out"], answer.arrays)
@@ -134,7 +133,7 @@ class _Calls:
         """Call backward with the cache of a forward."""
         if current_watch() is not None:
             self._watched |= inside_calls.cotangents(cotangent)
-        answer, _ = self._call(BackwardStep(cotangent, cache, names, self._seed))
+        answer, _ = self._call(BackwardStep(cotangent, cache, names, seed=self._seed))
         with self._code.reading():
             self._note_written(answer)
             found = answer.value["gradients"]
@@ -154,7 +153,7 @@ class _Calls:
             number = next(self._numbers) if isinstance(step, ForwardStep) else _number(step.cache, known)
             known.append(_Planned(step, number, manner))
             self._planned.append(known[-1])
-        if not self._is_answering:
+        if self._planned and not (self._under_way or self._answers):
             self._make_planned()
 
     def seed(self, seed: int) -> None:
@@ -184,12 +183,26 @@ class _Calls:
         """
         self._seed = None
         self.expect([step])
-        number = self._planned.popleft().number
-        answer = self._code.answer()
-        self._is_answering = answer.more
-        self._size = max(self._size, sum(array.nbytes for array in answer.arrays))
+        if not self._answers:
+            self._receive()
+        number, answer = self._planned.popleft().number, self._answers.popleft()
         self._code.raise_error(answer.value)
         return answer, number
+
+    def _receive(self) -> None:
+        """Wait for answers. A death is that of the call that was made last, which may be a later one."""
+        under_way, self._under_way = self._under_way, []
+        try:
+            several = self._code.answer()
+        except ProcessDiedError as death:
+            if 0 < death.step <= len(under_way) and (when := under_way[death.step - 1].step.when):
+                death.add_note(when)
+            raise
+        with self._code.reading():
+            if not 0 < len(several.value) <= len(under_way):
+                raise ProtocolError("answers to other calls")
+            self._answers.extend(Answer(value, several.arrays) for value in several.value)
+        self._size = max(self._size, sum(array.nbytes for array in several.arrays) // len(several.value))
 
     def _make_planned(self) -> None:
         """Have the planned calls made, as many as give and return little together."""
@@ -202,13 +215,17 @@ class _Calls:
                 break
             steps.append((tuple(manner), *_request(step, number)))
         begins, dropped = self._begins, tuple(self._dropped)
-        self._begins, self._is_answering = None, True
+        self._begins = None
         self._dropped.clear()
-        self._code.process.send(inside.call_passes, begins, steps, dropped, calls=len(steps))
+        self._under_way = [*self._planned][: len(steps)]
+        self._code.process.send(inside.call_passes, begins, steps, dropped)
 
     def _forget_plan(self) -> None:
+        """Expect no calls any more; those that are under way come first."""
+        if self._under_way:
+            self._receive()
         self._planned.clear()
-        self._is_answering = False
+        self._answers.clear()
 
     def _note_written(self, answer: Answer) -> None:
         if (watch := current_watch()) is not None:

@@ -6,7 +6,7 @@ Each public function answers a request.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -112,15 +112,10 @@ def _begin(task: Task, case: Case) -> Answer:
     return Answer(None)
 
 
-def call_passes(
-    begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]
-) -> Iterator[Answer]:
+def call_passes(begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answer:
     """Make calls of an implementation, as `make_calls` does; the first of a case say which implementation."""
     begun = _begin(*begins) if begins else Answer(None)
-    if begun.value is None:
-        yield from make_calls(steps, dropped)
-    else:
-        yield begun
+    return make_calls(steps, dropped) if begun.value is None else Answer([begun.value])
 
 
 def has_drawn(seed: int) -> Answer:

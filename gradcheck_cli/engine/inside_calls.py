@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck_cli.engine.errors import describe_error
 from gradcheck_cli.engine.wire import describe_value
 from gradcheck_cli.guard.channel import LARGE
+from gradcheck_cli.guard.clock import next_step, now
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.implementation.calling import Watch, watch_arguments
 from gradcheck_cli.implementation.implementation import (
@@ -57,6 +58,9 @@ class Session:
         return self.implementation
 
 
+#: Seconds after which no other call is made before there is an answer: a hundred times what a small call takes.
+_SOON = 0.005
+
 session = Session()  # of this process, which has one
 
 
@@ -71,18 +75,22 @@ def describe_raised(error: BaseException) -> dict[str, Any]:
     return {"error": encode(describe_error(error))}
 
 
-def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iterator[Answer]:
-    """Make calls one after the other, and answer each; no more after one that raised, or much that was returned.
+def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answer:
+    """Make calls one after the other, and return what they returned.
+
+    The last is one that raised or learns nothing, or by which it took long or much was returned.
 
     Args:
         steps: of each call the manner, the pass, the number of the cache, a seed or None, and what the pass takes.
         dropped: the numbers of caches that are not needed any more.
     """
-    size = 0
     for number in dropped:
         session.caches.pop(number, None)
-    for place, ((quiet, watched), make, number, seed, *arguments) in enumerate(steps, start=1):
-        arrays: list[Array] = []
+    found: list[dict[str, Any]] = []
+    arrays: list[Array] = []
+    deadline = now() + _SOON
+    for (quiet, watched), make, number, seed, *arguments in steps:
+        next_step()
         try:
             with (
                 watch_arguments(session.watch) if watched else nullcontext(),
@@ -90,14 +98,13 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iter
             ):
                 if seed is not None:
                     session.code.seed(seed)
-                value = _PASSES[make](number, *arguments, arrays, watched=watched)
+                found.append(_PASSES[make](number, *arguments, arrays, watched=watched))
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
-            value = describe_raised(error)
-        size += sum(array.nbytes for array in arrays)
-        more = place < len(steps) and size <= LARGE and ("gradients" in value or value.get("left", "none") != "none")
-        yield Answer(value, arrays, more)
-        if not more:
-            return
+            found.append(describe_raised(error))
+            break
+        if found[-1].get("left") == "none" or now() > deadline or sum(array.nbytes for array in arrays) > LARGE:
+            break
+    return Answer(found, arrays)
 
 
 def _forward(

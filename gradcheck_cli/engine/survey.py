@@ -88,7 +88,8 @@ def _survey(spec: str, code: UserCode) -> Survey:
     others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
     if not (fitting or misfits or errors or shapes):
-        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown), inventory.loose())
+        reasons = describe_nothing(spec, unchecked, unknown), *inventory.warnings
+        raise NothingToCheckError("; ".join(reasons), inventory.loose())
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from gradcheck_cli.guard.protocol import HEADER, INLINE, MOST_TEXT, SHARED, Prot
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
-#: Arrays of more bytes go through shared memory, in which there is room for one message at a time.
+#: Arrays of more bytes go through shared memory.
 LARGE = 2**16
 
 #: Bytes of address space that are shared for large arrays, half for each direction. Memory is taken as it is used.
@@ -33,7 +32,7 @@ def shared_area() -> memoryview | None:
 
 
 class Channel:
-    """One end of a connection. A request may have several answers, of which those that are late are dropped."""
+    """One end of a connection. A message is answered before the next is sent."""
 
     def __init__(self, connection: socket.socket, area: memoryview | None, *, asks: bool) -> None:
         """Use a socket, and memory of which the first half is for requests and the second for answers."""
@@ -41,8 +40,6 @@ class Channel:
         halves = None if area is None else (area[: _AREA // 2], area[_AREA // 2 :])
         self._sent = halves and halves[not asks]
         self._received = halves and halves[asks]
-        self._asks, self._unread = asks, bytearray()
-        self.number = 0  #: of the latest request
         self.largest = 0  #: bytes of the largest message through shared memory
 
     def fileno(self) -> int:
@@ -63,16 +60,15 @@ class Channel:
             OSError: the other end is gone, or takes nothing.
         """
         size = sum(aligned(part.nbytes) for part in parts)
-        self.number += self._asks
         if self._sent is not None and LARGE < size <= len(self._sent):
             start = 0
             for part in parts:
                 self._sent[start : start + part.nbytes] = part
                 start += aligned(part.nbytes)
             self.largest = max(self.largest, size)
-            self.connection.sendall(HEADER.pack(SHARED, self.number, len(text), size) + text)
+            self.connection.sendall(HEADER.pack(SHARED, len(text), size) + text)
             return
-        pieces = [HEADER.pack(INLINE, self.number, len(text), size), text]
+        pieces = [HEADER.pack(INLINE, len(text), size), text]
         for part in parts:
             pieces += (part, bytes(aligned(part.nbytes) - part.nbytes))
         self.connection.sendall(b"".join(pieces))
@@ -87,19 +83,17 @@ class Channel:
             EOFError: the other end is gone.
             ProtocolError: what comes is no message.
         """
-        while True:
-            self._read(HEADER.size, wait)
-            kind, number, text_size, size = HEADER.unpack_from(self._unread)
-            known = kind == INLINE or (kind == SHARED and self._received is not None)
-            if not known or text_size > MOST_TEXT or size > _AREA // 2:
-                raise ProtocolError("no header")
-            start = HEADER.size + text_size
-            end = start + (size if kind == INLINE else 0)
-            self._read(end, wait)
-            message, self._unread = self._unread[:end], self._unread[end:]
-            if number == self.number or not self._asks:
-                break
-        self.number = number
+        message = bytearray()
+        self._read(message, HEADER.size, wait)
+        kind, text_size, size = HEADER.unpack_from(message)
+        known = kind == INLINE or (kind == SHARED and self._received is not None)
+        if not known or text_size > MOST_TEXT or size > _AREA // 2:
+            raise ProtocolError("no header")
+        start = HEADER.size + text_size
+        end = start + (size if kind == INLINE else 0)
+        self._read(message, end, wait)
+        if len(message) > end:
+            raise ProtocolError("more than one message")
         if kind == INLINE or self._received is None:
             payload = np.frombuffer(message, np.uint8)[start:]
         else:
@@ -107,21 +101,14 @@ class Channel:
             payload = np.frombuffer(self._received[:size], np.uint8)
         return bytes(message[HEADER.size : start]), payload.copy()  # which the other end cannot change
 
-    def is_asked(self) -> bool:
-        """Tell whether another request has come."""
-        events = select.poll()
-        events.register(self.connection, select.POLLIN)
-        return bool(self._unread or events.poll(0))
-
-    def _read(self, size: int, wait: Callable[[], object] | None) -> None:
-        """Read until so many bytes are there."""
-        while len(self._unread) < size:
+    def _read(self, message: bytearray, size: int, wait: Callable[[], object] | None) -> None:
+        while len(message) < size:
             if wait is not None:
                 wait()
-            text = self.connection.recv(max(size - len(self._unread), 2**16), socket.MSG_DONTWAIT if wait else 0)
+            text = self.connection.recv(max(size - len(message), 2**16), socket.MSG_DONTWAIT if wait else 0)
             if not text:
                 raise EOFError
-            self._unread += text
-            begun = self._unread[: len(INLINE)]
+            message += text
+            begun = message[: len(INLINE)]
             if (begun not in (INLINE, SHARED) and len(begun) == len(INLINE)) or begun[:1] != INLINE[:1]:
                 raise ProtocolError("no header")

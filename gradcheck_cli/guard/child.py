@@ -45,38 +45,28 @@ class Ends(NamedTuple):
 def serve(ends: Ends, clock: Clock, limits: Limits) -> None:
     """Answer requests until there are no more.
 
-    A request is (function, arguments). The function returns an answer, or an iterator of answers, which ends early if
-    another request comes. What it raises is answered with its traceback: whoever asked decides what that means, since
-    user code may have raised it, or have changed what the function relies on.
+    A request is (function, arguments). What the function raises is answered with its traceback: whoever asked decides
+    what that means, since user code may have raised it, or have changed what the function relies on.
     """
     channel = _isolate(ends, limits)
     clocks.install(clock)
     process_id, leave = os.getpid, os._exit  # kept, because user code may replace them
     process = process_id()
-
-    def respond(answer: Answer) -> bool:
-        """Send an answer; tell whether another one is wanted."""
-        if process_id() != process:  # a copy that user code made by `os.fork`: one answer is expected
-            leave(0)
-        _flush()
-        text, parts = encode(answer)
-        try:
-            channel.send(text, parts)
-        except OSError:
-            leave(DISCONNECTED)
-        return not channel.is_asked()
-
     with contextlib.suppress(EOFError):  # the checker is gone
         while True:
             function, arguments = decode_request(*channel.receive())
             clock.start()
             try:
-                found = function(*arguments)
-                for answer in (found,) if isinstance(found, Answer) else found:
-                    if not respond(answer):
-                        break
+                answer: Answer = function(*arguments)
             except BaseException:  # noqa: BLE001
-                respond(Answer({FAILED: format_bug()}))
+                answer = Answer({FAILED: format_bug()})
+            if process_id() != process:  # a copy that user code made by `os.fork`: one answer is expected
+                leave(0)
+            _flush()
+            try:
+                channel.send(*encode(answer))
+            except OSError:
+                leave(DISCONNECTED)
 
 
 def _flush() -> None:

@@ -12,12 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_now, _process_id = time.monotonic, os.getpid  # kept, because user code may replace them
+now, _process_id = time.monotonic, os.getpid  # kept, because user code may replace them
 
-_SINCE, _DEPTH, _CALLS = range(3)
+_SINCE, _DEPTH, _CALLS, _STEP = range(4)
+
+#: More steps than any request has.
+_MOST_STEPS = 1e6
 
 #: The size of a clock in memory.
-BYTES = 24
+BYTES = 32
 
 
 class Clock:
@@ -34,20 +37,24 @@ class Clock:
     def start(self) -> None:
         """Note, in this process, that a request begins, and that no call has begun."""
         self._owner = _process_id()
-        self._shared[_SINCE], self._shared[_DEPTH], self._shared[_CALLS] = _now(), 0.0, 0.0
+        self._shared[_SINCE], self._shared[_DEPTH], self._shared[_CALLS], self._shared[_STEP] = now(), 0.0, 0.0, 0.0
 
     def begin(self, *, imports: bool = False) -> None:
         """Note that a call of user code begins, perhaps within another; or that it is imported."""
         self._shared[_CALLS] += not imports
         self._shared[_DEPTH] += 1
-        self._shared[_SINCE] = _now()
+        self._shared[_SINCE] = now()
 
     def end(self) -> None:
         """Note that a call ends. A copy of the process that user code made by `os.fork` ends here."""
         if _process_id() != self._owner:
             os._exit(0)
         self._shared[_DEPTH] -= 1
-        self._shared[_SINCE] = _now()
+        self._shared[_SINCE] = now()
+
+    def next_step(self) -> None:
+        """Note that the next of several steps of a request begins."""
+        self._shared[_STEP] += 1
 
     @property
     def since(self) -> float:
@@ -60,9 +67,15 @@ class Clock:
         return self._shared[_DEPTH] > 0
 
     @property
-    def calls(self) -> int:
-        """How many functions were called since the request began, the one that runs included."""
-        return int(self._shared[_CALLS])
+    def has_called(self) -> bool:
+        """Whether a function was called since the request began."""
+        return self._shared[_CALLS] > 0
+
+    @property
+    def step(self) -> int:
+        """The latest step of the request, counted from 1; 0 if it has none."""
+        step = self._shared[_STEP]
+        return int(step) if 0 < step < _MOST_STEPS else 0  # user code may have written it
 
 
 _clock: Clock | None = None  # of this process, as its only thread is
@@ -83,6 +96,12 @@ def pass_on_interrupt(error: BaseException) -> None:
     """Raise an exception of user code again if it may be Ctrl-C. Any other, even SystemExit, means that it failed."""
     if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
         raise error
+
+
+def next_step() -> None:
+    """Note that the next of several steps of a request begins."""
+    if _clock is not None:
+        _clock.next_step()
 
 
 def begin_call() -> None:

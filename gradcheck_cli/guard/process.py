@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED
@@ -27,7 +27,7 @@ _GRACE = 2.0
 #: Seconds between two looks at the memory of a process.
 _PAUSE = 0.1
 
-#: Time limits that a request may take, and one for each of the calls in it, whatever the clock shows; and seconds.
+#: Time limits that a request may take, whatever the clock shows; and seconds.
 _MOST_LIMITS, _MOST_SECONDS = 10, 5.0
 
 _WROTE = "wrote into the connection to the checker"
@@ -39,11 +39,14 @@ class ProcessDiedError(BaseException):
     It is no `Exception`: nothing that copes with what user code raises can go on without the process.
     """
 
-    def __init__(self, reason: str, stack: list[Frame], *, late: bool = False, imported: bool = False) -> None:
+    def __init__(
+        self, reason: str, stack: list[Frame], *, late: bool = False, imported: bool = False, step: int = 0
+    ) -> None:
         super().__init__(reason)
         self.stack = stack  #: of the code that was running, the innermost frame last, as far as it is known
         self.late = late  #: whether it took too long
         self.imported = imported  #: whether a function of the user had been called before
+        self.step = step  #: in which of several steps of a request, counted from 1
 
 
 class RequestFailedError(Exception):
@@ -65,6 +68,7 @@ class Process:
         self._fresh = fresh
         self._running: Running | None = None
         self._deadline = 0.0
+        self._is_awaited = False  # whether there will be an answer
         self._kept = ""  # output of a process that has ended
 
     @property
@@ -72,32 +76,37 @@ class Process:
         """The process id; -1 where none runs."""
         return self._running.pid if self._running else -1
 
-    def send(self, function: Callable[..., Answer | Iterator[Answer]], *arguments: object, calls: int = 0) -> None:
-        """Have a function called, and do not wait. More answers to the request before are dropped.
+    def send(self, function: Callable[..., Answer], *arguments: object) -> None:
+        """Have a function of a module called, with arguments that can be pickled, and do not wait.
 
-        Args:
-            function: of a module; it returns an answer, or several one after the other.
-            arguments: its arguments, which can be pickled.
-            calls: of user code that are known to be part of it, for which there is more time.
+        An answer to the request before that nobody took is dropped.
         """
+        if self._is_awaited:
+            with contextlib.suppress(ProcessDiedError, RequestFailedError):
+                self.receive()
         if self._running is None or self._running.has_ended():
             self.close()
             self._running = Running(self.limits, self._fresh)
             self.starts += 1
-        self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
+        self._deadline = time.monotonic() + _MOST_LIMITS * self.limits.seconds + _MOST_SECONDS
         with contextlib.suppress(OSError):  # it is gone, or was stopped: there will be no answer
             self._running.channel.send(*encode_request((function, arguments)))
+        self._is_awaited = True
 
     def receive(self) -> Answer:
-        """Wait for the next answer, as long as no call of user code exceeds the time limit.
+        """Wait for the answer, as long as no call of user code exceeds the time limit.
 
         Raises:
             ProcessDiedError: there is none.
             RequestFailedError: the function raised.
         """
         assert self._running is not None
+        self._is_awaited = False
         try:
             answer = decode(*self._running.channel.receive(self._wait))
+        except KeyboardInterrupt:
+            self.close()  # the rest of the answer would be taken for that to the next request
+            raise
         except (EOFError, OSError) as error:
             raise self._death() from error
         except ProtocolError as error:
@@ -133,6 +142,7 @@ class Process:
         """End the process and all that it has started."""
         if self._running is None:
             return
+        self._is_awaited = False
         self._running.close()
         if self._running.output is not None:
             self._kept += self._running.output.text()
@@ -167,7 +177,7 @@ class Process:
         running, stack = self._running, stack or []
         if running is None:  # it was closed from another thread
             return ProcessDiedError("was ended", [])
-        imported = running.clock.calls > 0
+        imported, step = running.clock.has_called, running.clock.step
         if reason is None:
             code = running.exit_code() if running.has_ended(_GRACE) else DISCONNECTED
             if code == DISCONNECTED:
@@ -177,4 +187,4 @@ class Process:
                 running.stacks.read_all()
                 stack = crash_stack(running.stacks.bytes())
         self.close()
-        return ProcessDiedError(reason, stack, late=late, imported=imported)
+        return ProcessDiedError(reason, stack, late=late, imported=imported, step=step)

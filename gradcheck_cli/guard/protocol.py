@@ -23,9 +23,8 @@ from gradcheck_cli.data.memory_layout import MemoryLayout
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
-#: What each message begins with: where its arrays are, the number of the request, then the bytes of its text, and of
-#: its arrays.
-HEADER = struct.Struct("<4sIIQ")
+#: What each message begins with: where its arrays are, then the bytes of its text, and of its arrays.
+HEADER = struct.Struct("<4sIQ")
 INLINE, SHARED = b"gc\xf5\x01", b"gc\xf5\x02"
 
 #: Bytes of the text of a message, and arrays of an answer. The longest are lists of what is in a file.
@@ -40,11 +39,10 @@ class ProtocolError(Exception):
 
 
 class Answer(NamedTuple):
-    """What a request is answered with, or one of several answers."""
+    """What a request is answered with."""
 
     value: Any  #: what JSON can hold
     arrays: Sequence[Array] = ()
-    more: bool = False  #: whether another answer to the same request follows
 
 
 def aligned(size: int) -> int:
@@ -56,7 +54,7 @@ def encode(answer: Answer) -> tuple[bytes, list[Array]]:
     """Return the text of an answer, and the bytes of its arrays."""
     parts = [np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in answer.arrays]
     forms = [[array.dtype.str, array.shape] for array in answer.arrays]
-    text = json.dumps({"value": answer.value, "arrays": forms, "more": answer.more}).encode("ascii")
+    text = json.dumps({"value": answer.value, "arrays": forms}).encode("ascii")
     return text, parts
 
 
@@ -68,7 +66,7 @@ def decode(text: bytes, payload: Any) -> Answer:
     """
     try:
         whole = json.loads(text)
-        return Answer(whole["value"], _arrays(whole["arrays"], payload), whole["more"] is True)
+        return Answer(whole["value"], _arrays(whole["arrays"], payload))
     except (ValueError, TypeError, KeyError, RecursionError, MemoryError, OverflowError) as error:
         raise ProtocolError(str(error)) from error
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.implementation.implementation import Implementation
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.numeric.arrays import Array
 
 
 def built_in(layer: Layer, name: str) -> Implementation:

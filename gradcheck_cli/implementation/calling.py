@@ -6,17 +6,15 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.memory_layout import copy_as_is
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
 from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Characters of an argument in the report of an exception.
 _LONGEST_SHOWN = 200

@@ -78,7 +78,7 @@ def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
         return None
     code = Code(forward=objects[0], backward=None if layer.loss else objects[1])
     reading = Reading(layer=layer, vocabulary=vocabulary, code=code, forward=forward, backward=backward)
-    has_others = vocabulary.encodings or vocabulary.meanings or vocabulary.has_packings
+    has_others = vocabulary.encodings or vocabulary.has_packings
     return reading if not has_others or forward_fit(reading) is Fit.REPRODUCES else None
 
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.generators import has_drawn, seed_generators
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
     from gradcheck_cli.guard.crash import Frame
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
 
-    #: forward(inputs, parameters) -> (out, cache)
-    Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
-    #: backward(cotangent, cache, names of the inputs) -> what was returned as the gradient of each. Of a layer with
-    #: several outputs, out is a tuple and so is the cotangent, until `pack_outputs` makes each one array.
-    Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
+#: forward(inputs, parameters) -> (out, cache)
+Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
+#: backward(cotangent, cache, names of the inputs) -> what was returned as the gradient of each. Of a layer with
+#: several outputs, out is a tuple and so is the cotangent, until `pack_outputs` makes each one array.
+Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
 
 
 #: What forward leaves in a mode in which nothing is learned, of a class: in that mode its backward is never called.
@@ -68,6 +68,7 @@ class ForwardStep(NamedTuple):
 
     inputs: Mapping[str, Array]
     parameters: Mapping[str, object] | None
+    when: str = ""  #: in which of several calls code dies, "when it was called again" for instance
     seed: int | None = None  #: of the generators before it
 
 
@@ -77,6 +78,7 @@ class BackwardStep(NamedTuple):
     cotangent: Any
     cache: object  #: or the number of the step that makes it
     names: tuple[str, ...]
+    when: str = ""
     seed: int | None = None
 
 

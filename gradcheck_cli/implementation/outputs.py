@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
-from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
+from gradcheck_cli.implementation.implementation import BackwardStep, Implementation, ImplementationError, Step
 from gradcheck_cli.implementation.seeding import seeded
 from gradcheck_cli.layers.framework.arrays import with_output_shape
 from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation, Step
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def pack_outputs(implementation: Implementation, problem: Problem) -> Implementation:

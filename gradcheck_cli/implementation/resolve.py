@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.implementation import Implementation
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 
 
 def resolve(given: object, layer: Layer, case: Case | None = None) -> Implementation:

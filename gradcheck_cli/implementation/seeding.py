@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.implementation.generators import keep_generators, seed_generators
-from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation, Step
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.implementation.implementation import BackwardStep, Implementation, ImplementationError, Step
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 
 def seeded(implementation: Implementation, seed: int) -> Implementation:

@@ -26,6 +26,7 @@ WRONG: dict[str, Callable[[Any], object]] = {
     "objects": lambda a: a.astype(object),
     "nothing but objects": lambda a: np.full(a.shape, None),
     "structured": lambda a: np.zeros(a.shape, "f8,i4"),
+    "bytes, as of bfloat16": lambda a: np.zeros(a.shape, "V2"),
     "text": lambda a: np.full(a.shape, "x"),
     "dates": lambda a: np.zeros(a.shape, "datetime64[s]"),
     "complex": lambda a: a + 1j,

@@ -70,8 +70,9 @@ def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(part: int, t
     assert statements >= 15
 
 
-def test_the_layers_around_the_examples_pass() -> None:
-    for text in FILES:
+@in_parts(2)
+def test_the_layers_around_the_examples_pass(part: int) -> None:
+    for text in FILES[part::2]:
         for layer in sorted({entry.layer for entry in CHECKED}):
             if functions := functions_of(text, layer, "layers.py"):
                 results = [check(case, functions) for case in list(LAYERS[layer].standard())[:1]]

@@ -16,6 +16,7 @@ from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.fast import conv_forward_fast
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -37,7 +38,7 @@ def curved(x: Array, w: Array, b: Array, conv_param: dict[str, Any]) -> tuple[Ar
     return np.tanh(out / 8), None
 
 
-@pytest.mark.parametrize(("dtype", "seed"), [("float16", 0), ("float32", 1), ("float64", 2)])
+@pytest.mark.parametrize(("dtype", "seed"), one_in(3, [("float32", 1), ("float16", 0), ("float64", 2)]))
 def test_a_convolution_has_roundoff_and_no_truncation(dtype: str, seed: int) -> None:
     result = swept(ConvCase(N=2, dtype=dtype, seed=seed, stride=1 + seed))
     eps = float(np.finfo(dtype).eps)
@@ -54,7 +55,7 @@ def test_a_convolution_has_roundoff_and_no_truncation(dtype: str, seed: int) -> 
                 assert 1e-3 * eps < found.error * found.step < 100 * eps
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", one_in(2, ["float64", "float32"]))
 def test_a_curved_layer_has_both(dtype: str) -> None:
     for name, sweep in swept(ConvCase(N=2, dtype=dtype), curved).sweeps.items():
         sources = [found.source for found in sweep.errors]

@@ -144,7 +144,7 @@ def masks(draw: st.DrawFn) -> Array:
     return mask
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(masks().filter(lambda mask: bool(mask.any())))
 def test_descriptions_are_true(mask: Array) -> None:
     words = where(mask, AXES["x"])

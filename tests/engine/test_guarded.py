@@ -16,6 +16,7 @@ from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.dense.affine import AffineCase
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
@@ -94,3 +95,36 @@ affine_forward, affine_backward = noted(affine_forward), noted(affine_backward)
     in_process, guarded = found
     assert len(in_process) > 20
     assert guarded == in_process
+
+
+def test_a_crash_and_a_hang_are_those_of_the_call_in_which_they_happen(tmp_path: Path) -> None:
+    path = tmp_path / "affine.py"
+    case = AffineCase(N=7, D=2, M=3)
+    dying = """
+import os, time
+count = 0
+def counted(function):
+    def call(*given):
+        global count
+        count += len(given[0]) == 7
+        if count == {number}:
+            {death}
+        return function(*given)
+    return call
+affine_forward, affine_backward = counted(affine_forward), counted(affine_backward)
+"""
+    for number, words in {
+        1: "exit code 3",
+        12: "exit code 3 when it was called again, with the cache of another forward",
+        17: "exit code 3 when it was called with other inputs",
+        22: "with arrays transposed views with negative strides; --skip-duty memory_layouts leaves these out",
+        18: "stopped after 0.3 s when it was called after forward had been called with other inputs; --timeout",
+    }.items():
+        death = "time.sleep(1000)" if number == 18 else "os._exit(3)"
+        path.write_text(delegating("affine", wrong=False) + dying.format(number=number, death=death))
+        task = Task(spec=str(path), layer="affine", settings=Settings(), limits=Limits(seconds=0.3))
+        checker = Checker()
+        (result,) = checker.check(task, [case])
+        checker.close()
+        assert words in (result.reason or "")
+        assert ("when it was called" in (result.reason or "")) == (11 <= number <= 22)

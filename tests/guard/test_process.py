@@ -45,7 +45,7 @@ def answer(function: Callable[..., Any], *arguments: Any) -> Answer:
 
 def ask(process: Process, function: Callable[..., Any], *arguments: Any) -> Any:
     process.send(answer, function, *arguments)
-    value, arrays, _ = process.receive()
+    value, arrays = process.receive()
     return arrays[0] if arrays else value
 
 
@@ -118,7 +118,7 @@ def fork_outside_of_a_call() -> str:
 
 
 def begin_an_answer() -> None:
-    forge(HEADER.pack(INLINE, 1, 1000, 0) + b"begun")
+    forge(HEADER.pack(INLINE, 1000, 0) + b"begun")
     time.sleep(HUNG)
 
 
@@ -160,6 +160,12 @@ def test_what_a_function_raises_comes_as_its_traceback(process: Process) -> None
     with pytest.raises(RequestFailedError, match="return 1 / 0"):
         ask(process, divide)
     assert process.starts == 1
+
+
+def test_an_answer_that_nobody_took_is_dropped(process: Process) -> None:
+    for function in (os.getpid, divide, leave):
+        process.send(answer, function)
+        assert ask(process, max, 3, 4) == 4
 
 
 def test_prints_are_captured_call_by_call(process: Process, capfd: pytest.CaptureFixture[str]) -> None:

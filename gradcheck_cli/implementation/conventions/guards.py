@@ -8,10 +8,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import FunctionType
+from types import FunctionType
+from typing import Any
 
 _LARGEST = 1e-4  #: of a number that is a guard
 _LOGARITHMS = {"log", "log2", "log10"}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.implementation import Backward, Forward
 from gradcheck_cli.numeric.arrays import Array
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Backward, Forward
 
 #: The letter of the axis of samples.
 SAMPLES = "N"

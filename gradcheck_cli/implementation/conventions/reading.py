@@ -24,7 +24,7 @@ from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.slots import SlotKind, Slots, has, has_open_container, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes
 from gradcheck_cli.implementation.implementation import Misshapen, NotExpressibleError
-from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary, word
+from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Vocabulary, word
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.numeric.arrays import Array
@@ -44,7 +44,6 @@ class Reading:
     forms: Forms = field(default_factory=lambda: Forms(chosen={}, absent={}))
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     exact: bool = False  #: whether gradients must lie as their inputs do
-    meaning: Meaning | None = None
     encoding: Encoding | None = None
     given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
@@ -206,9 +205,9 @@ class Reading:
         Raises:
             NotExpressibleError: an input has axes of which the order there is not known.
         """
-        own = self.meaning(parameters) if self.meaning and parameters is not None else parameters
-        encoded = self.encoding(inputs) if self.encoding else inputs
-        passed = {name: self.give(name, np.asarray(value)) for name, value in encoded.items()}
+        encoded = self.encoding({**inputs, **(parameters or {})}) if self.encoding else {}
+        own = parameters and {name: encoded.get(name, value) for name, value in parameters.items()}
+        passed = {name: self.give(name, np.asarray(encoded.get(name, value))) for name, value in inputs.items()}
         self._refuse_unequal(passed)
         return Values(
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},

@@ -67,9 +67,6 @@ def _readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool) -> It
         yield from _packed_readings(objects, layer, vocabulary, packings[:1] if guessed else packings)
         return
     yield from _readings(objects, layer, vocabulary)
-    for title, meaning in vocabulary.meanings.items():
-        for reading in _readings(objects, layer, vocabulary):
-            yield replace(reading, meaning=meaning, notes=(*reading.notes, title))
     for title, encoding in vocabulary.encodings.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, encoding=encoding, notes=(*reading.notes, title))

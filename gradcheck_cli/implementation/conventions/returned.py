@@ -31,9 +31,9 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
     if reading.code.backward is None:
         if len(several) < 2:
             _refuse(reading, returned)
-        gradients = several[1:]
+        number, *gradients = number_first(several)
         nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
-        return [as_array(several[0])], gradients[0] if nested else gradients
+        return [as_array(number)], gradients[0] if nested else gradients
     if reading.output_at:
         if len(several) <= reading.output_at:
             _refuse(reading, returned)
@@ -65,6 +65,12 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         _refuse(reading, returned)
     number = reading.layer.loss or not reading.layer.reference
     return list(map(as_array, several[:count])) if number else several[:count], cache
+
+
+def number_first(returned: list[object]) -> list[object]:
+    """Return a number and its gradients with the number first, also where it is returned last: `return grad, loss`."""
+    is_last = np.size(returned[0]) > 1 and isinstance(returned[-1], float | np.floating)  # type: ignore[arg-type]
+    return [returned[-1], *returned[:-1]] if is_last else returned
 
 
 def _may_return_more(reading: Reading) -> bool:

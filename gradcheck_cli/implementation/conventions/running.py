@@ -170,7 +170,7 @@ class _Run:
         if cache is None and instance is not None and has(SlotKind.CACHE, reading.backward):
             cache = stored_output(instance, before)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
-        if reading.encoding and self._is_nan_with_finite_gradients(call):
+        if reading.layer.loss and reading.encoding and self._is_nan_with_finite_gradients(call):
             raise NotExpressibleError(_UNDERFLOW)
         found = [reading.take(name, output) for name, output in zip(reading.outputs, outputs, strict=True)]
         found += [values.dictionary.get(name) for name in reading.layer.state]

@@ -7,13 +7,15 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    #: The argument, the places of its axes that must be equal, and the statement that says so.
-    Demand = tuple[str, tuple[int, ...], str]
+#: The argument, the places of its axes that must be equal, and the statement that says so.
+Demand = tuple[str, tuple[int, ...], str]
+
+
+#: What is around the name of a value that is returned: `float(np.mean(loss))`.
+_NO_VALUES = ("np", "numpy", "torch", "float", "sum", "len")
 
 
 @lru_cache(maxsize=32)
@@ -125,7 +127,8 @@ def _names_in(returned: ast.expr) -> Iterator[str]:
         for part in returned.elts:
             yield from _names_in(part)
     else:
-        yield next((node.id for node in ast.walk(returned) if isinstance(node, ast.Name)), "")
+        names = (node.id for node in ast.walk(returned) if isinstance(node, ast.Name))
+        yield next((name for name in names if name not in _NO_VALUES), "")
 
 
 def _tree(function: Callable[..., object]) -> ast.AST:

@@ -66,6 +66,7 @@ class Inventory:
     offers: tuple[Offer, ...]
     halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
     others: tuple[str, ...]  #: what else can be called
+    warnings: tuple[str, ...] = ()  #: what went wrong when it was loaded
 
     def loose(self) -> tuple[str, ...]:
         """Name the functions that may belong to one in another file."""
@@ -108,6 +109,7 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
         offers=tuple(_offer(home, one, have, offers) for one in offers),
         halves=tuple(_offer(home, (name,), have, [], half=True) for name in halves if not names or name in names),
         others=() if names else tuple(rest),
+        warnings=loaded.warnings,
     )
 
 
@@ -119,8 +121,10 @@ def _may_return_both(name: str, function: Any) -> bool:
     source = _source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
-    first, *others = (*returned_names(function), "")
-    is_both = (returns_both(name) or (says_loss([first]) and says_gradient(others))) and not returns_one_value(function)
+    returned = returned_names(function)
+    is_both = (returns_both(name) or (says_loss(returned) and says_gradient(returned))) and not returns_one_value(
+        function
+    )
     return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 

@@ -16,7 +16,7 @@ _LABELS = {"Y", *LABEL_NAMES, *words("ys truelabels idx index indices words ids 
 NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
-        "temperature dim numheads heads nheads nhead numhead reg lambda lambd lam slope dilation margin "
+        "temperature dim numheads heads nheads nhead numhead reg lambda lambd lam delta slope dilation margin "
         "numblocks nblocks numlayers nlayers depth power exponent minval maxval low high lo hi"
     )
 }

@@ -14,6 +14,7 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.reading import Reading
+from gradcheck_cli.implementation.conventions.returned import number_first
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.study import studied_of
@@ -136,6 +137,7 @@ class Probe:
             pass_on_interrupt(error)
             return None
         several = [*returned] if isinstance(returned, tuple | list) else [returned]
+        several = several if reading.code.backward else number_first(several)
         places = {one.output_at for one in self._unstudied if one.output_at < len(several)}
         found = [
             np.asarray(one)

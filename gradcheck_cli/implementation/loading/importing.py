@@ -18,11 +18,11 @@ from types import ModuleType
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.loading.notebook import (
-    DEFINITIONS,
     WARNINGS,
     NotebookLoader,
     describe_raised,
     is_notebook,
+    run_statements,
 )
 from gradcheck_cli.implementation.loading.packages import name_within, parse_file
 
@@ -169,16 +169,9 @@ def _go_on(module: ModuleType, file: Path, error: BaseException) -> bool:
     flags = own[0].f_code.co_flags & sum(
         getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
     )
-    for node in tree.body:
-        if isinstance(node, DEFINITIONS) and node.lineno > lines[0]:
-            try:
-                code = compile(ast.Module([node], []), str(file), "exec", flags, dont_inherit=True)
-                exec(code, vars(module))  # noqa: S102  # as the import does
-            except ModuleNotFoundError:
-                raise
-            except Exception:  # noqa: BLE001, S110  # it needs what the statement was to make
-                pass
-    vars(module)[WARNINGS] = [f"{file.name}:{lines[0]} raised {describe_raised(error)}; it goes on without"]
+    why, after = describe_raised(error), [node for node in tree.body if node.lineno > lines[0]]
+    run_statements(after, str(file), vars(module), why, flags)
+    vars(module)[WARNINGS] = [f"{file.name}:{lines[0]} raised {why}; it goes on without"]
     return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
@@ -31,9 +31,6 @@ from gradcheck_cli.implementation.loading.packages import (
     search_folders,
 )
 from gradcheck_cli.text.clean import clean, escaped, text_of, type_name
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 #: How many folders above a file are looked into, to say where a module would be found: a repository is seldom deeper.
 _ABOVE = 5

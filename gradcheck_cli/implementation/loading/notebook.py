@@ -8,15 +8,13 @@ import json
 import linecache
 import re
 from importlib.abc import Loader
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.loading.paths import read_source
 from gradcheck_cli.text.clean import clean, type_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import ModuleType
 
 SUFFIX = ".ipynb"
 
@@ -94,23 +92,30 @@ class NotebookLoader(Loader):
         for number, cell in python_cells(read_source(self._file), str(self._file)):
             name = f"{self._file}, cell {number}"
             linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
-            if why := _run(cell, name, space):
+            try:
+                why = run_statements(ast.parse(cell, name).body, name, space)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of the cell
+                why = describe_raised(error)
+            if why:
                 failed.append(f"{self._file.name}, cell {number} raised {why}; it goes on without")
         space[WARNINGS] = failed
 
 
-def _run(cell: str, name: str, space: dict[str, Any]) -> str | None:
-    """Run a cell; after a statement that raises only definitions and imports. Return what was raised first."""
-    why: str | None = None
-    try:
-        nodes = ast.parse(cell, name).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return describe_raised(error)
+def run_statements(nodes: list[ast.stmt], name: str, space: dict[str, Any], why: str = "", flags: int = 0) -> str:
+    """Run statements; after one that raises only definitions and imports. Return what was raised first.
+
+    Args:
+        nodes: the statements.
+        name: of what they are in, in tracebacks.
+        space: in which they run.
+        why: what was raised before.
+        flags: of the compiler, of what is imported from `__future__`.
+    """
     for node in nodes:
         if why and not isinstance(node, DEFINITIONS):
             continue
         try:
-            exec(compile(ast.Module([node], []), name, "exec", dont_inherit=True), space)  # noqa: S102  # as a kernel does
+            exec(compile(ast.Module([node], []), name, "exec", flags, dont_inherit=True), space)  # noqa: S102
         except ModuleNotFoundError:
             raise
         except BaseException as error:  # noqa: BLE001  # user code may raise anything

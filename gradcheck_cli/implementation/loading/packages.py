@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ast
 import sysconfig
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from gradcheck_cli.implementation.loading.notebook import python_source
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 

@@ -6,10 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 #: Of files of Python, and notebooks.
 SUFFIXES = (".py", ".ipynb")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, words
 from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    Refusal = Callable[[Sizes], str | None]
+Refusal = Callable[[Sizes], str | None]
 
 
 def sizes_from(

@@ -115,7 +115,7 @@ KNOWN = {
         arguments=_DROPOUT,
         varies=True,
         # In older courses p is the probability of dropping.
-        meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
+        encodings={"p as the probability of dropping": lambda given: {"p": 1 - given["p"]}},
     ),
     "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", D=SIZES["D"], **_MODE),
     "spatial-batchnorm": _normalization(
@@ -128,7 +128,7 @@ KNOWN = {
         _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
         arrangements=(_USUAL, _row(gamma="1 D")),
-        encodings={"gamma added to 1": lambda inputs: {**inputs, "gamma": inputs["gamma"] - 1}},
+        encodings={"gamma added to 1": lambda given: {"gamma": given["gamma"] - 1}},
     ),
     **LOSSES,
     **ATTENTIONS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabul
 from gradcheck_cli.numeric.arrays import Array
 
 
-def _one_hot(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+def _one_hot(given: Mapping[str, Any]) -> Mapping[str, Array]:
     """Return labels y as rows that are 1 in the place of the label, and else 0."""
-    x, y = inputs["x"], inputs["y"]
-    return {**inputs, "y": (y[..., None] == np.arange(x.shape[-1])).astype(x.dtype)}
+    x, y = given["x"], given["y"]
+    return {"y": (y[..., None] == np.arange(x.shape[-1])).astype(x.dtype)}
 
 
 _ONE_HOT = {"y as one-hot rows": _one_hot}

@@ -19,11 +19,9 @@ from gradcheck_cli.numeric.arrays import Array
 #: The numbers of a geometry by name; of a pair, always both.
 Sizes = Mapping[str, Any]
 
-#: From the dictionary of parameters as the layer has it to the same in somebody else's sense.
-Meaning = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
-#: From the inputs as the layer has them to the same in another form, such as labels as one-hot rows.
-Encoding = Callable[[Mapping[str, "Array"]], Mapping[str, "Array"]]
+#: From inputs or parameters as the layer has them, by name, to those that have another form or sense: labels as one-hot
+#: rows, the probability of dropping for that of keeping.
+Encoding = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def word(name: str) -> str:
@@ -106,9 +104,7 @@ class Vocabulary:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {}
     arrangements: tuple[Arrangement, ...] = (Arrangement("", {}),)  #: the usual one first
-    #: What else people mean by the layer's parameters, by how the header says it.
-    meanings: Mapping[str, Meaning] = field(default_factory=dict)
-    #: Other forms of inputs, by how the header says it.
+    #: Other forms of inputs and parameters, by how the header says it.
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
     #: Other ways to divide the inputs into arrays; `packing` is the one that these words are for.
     packings: Callable[[], tuple[Packing, ...]] = tuple

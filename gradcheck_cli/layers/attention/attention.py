@@ -10,7 +10,6 @@ from gradcheck_cli.layers.attention.core import (
     AttentionCache,
     attend,
     attend_backward,
-    bounds,
     mask,
     mask_of,
     some_query_sees_several,
@@ -61,11 +60,6 @@ def attention_backward(dout: Array, cache: AttentionCache) -> tuple[Array, Array
     return attend_backward(dout, cache)
 
 
-def _scale(q: Array, k: Array, v: Array, attn_param: Param) -> tuple[Array]:
-    p = attend(q, k, v, attn_param["mask"])[1].p
-    return (bounds(abs(q), abs(k), p) @ abs(v),)
-
-
 LAYER = Layer(
     case=AttentionCase,
     builtin={"matrix": (attention_forward, attention_backward)},
@@ -76,7 +70,7 @@ LAYER = Layer(
         *((1, 4, 2, 3, 5, "none"), (3, 1, 3, 2, 4, "none"), (2, 2, 3, 1, 2, "none"), (2, 3, 2, 1, 3, "causal")),
     ),
     param="attn_param",
-    scale=_scale,
+    sums=False,
     zeros=("q", "v"),
     probe_cases=AttentionCase.rows(
         "N T S D E mask", (2, 3, 4, 5, 6, "none"), (2, 3, 4, 5, 6, "drawn"), (2, 4, 4, 5, 6, "causal")

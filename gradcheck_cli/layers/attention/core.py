@@ -64,9 +64,3 @@ def attend_backward(dout: Array, cache: AttentionCache) -> tuple[Array, Array, A
     dp = dout @ v.swapaxes(1, 2)
     ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
     return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout
-
-
-def bounds(q: Array, k: Array, p: Array) -> Array:
-    """Bound the weights p, each by itself and what its scores are rounded by: q and k are sums of absolute values."""
-    scores = q @ k.swapaxes(1, 2) / np.sqrt(q.dtype.type(q.shape[2]))
-    return np.asarray(p * (1 + scores + scores.max(axis=2, keepdims=True)))

@@ -13,7 +13,6 @@ from gradcheck_cli.layers.attention.core import (
     AttentionCache,
     attend,
     attend_backward,
-    bounds,
     mask,
     mask_of,
     some_query_sees_several,
@@ -127,20 +126,6 @@ def draw(case: MultiheadAttentionCase, source: Random) -> dict[str, Array]:
     return {name: array / case.D**0.5 if name.startswith("W") else array for name, array in inputs.items()}
 
 
-def _absolute(*given: Any) -> tuple[list[Array], Array, Array]:
-    """Return the projections as sums of absolute values, bounds of the weights, and the heads side by side."""
-    *arrays, mha_param = given
-    _, cache = multihead_attention_forward(*given)
-    inputs, W = [*map(abs, arrays[:3])], [*map(abs, arrays[3:6])]
-    projected = [split_heads(x @ w, mha_param["H"]) for x, w in zip(inputs, W, strict=True)]
-    p = bounds(projected[0], projected[1], cache.heads.p)
-    return projected, p, join_heads(p @ projected[2], mha_param["H"])
-
-
-def _scale(*given: Any) -> tuple[Array]:
-    return (_absolute(*given)[2] @ abs(given[6]),)
-
-
 def _random(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw a geometry whose heads have one feature or two: weights (D, D) are many numbers soon."""
     found = multiple("D", of="H")(case, draw, given)
@@ -160,7 +145,7 @@ LAYER = Layer(
     ),
     param="mha_param",
     draw=draw,
-    scale=_scale,
+    sums=False,
     zeros=("query", "value"),
     probe_cases=MultiheadAttentionCase.rows(
         "N T S D H mask", (2, 3, 5, 4, 2, "none"), (2, 4, 3, 6, 2, "drawn"), (2, 4, 4, 6, 3, "causal")

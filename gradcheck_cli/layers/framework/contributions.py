@@ -80,7 +80,7 @@ class Contributions:
             axis
             for relation, size in zip(self._relations(name), self.problem.inputs[name].shape, strict=True)
             for axis in relation.axes
-            if np.unique(owners := relation.owners(size)).size == owners.size
+            if len({*(owners := relation.owners(size)).flat}) == owners.size  # np.unique imports numpy.ma
         }
         return tuple(axis for axis in self.loops if axis not in own and axis not in blocks)
 

@@ -39,6 +39,10 @@ def imported(module: str, *names: str) -> dict[str, Any]:
     return {name: partial(call, name) for name in names}
 
 
+#: The relative change of inputs by which the scale of a curved output is measured, and along how many directions.
+_MOVED, _DIRECTIONS = 2.0**-20, 3
+
+
 @frozen
 class Layer:
     """A layer that can be checked.
@@ -73,6 +77,8 @@ class Layer:
     #: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms: what forward
     #: returns for absolute values, if not given.
     scale: Callable[..., tuple[Array, ...]] | None = None
+    #: Whether an output is a sum of products. If not, its scale is how much it changes where inputs are moved.
+    sums: bool = True
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
     make_problem: Callable[[Any], Problem] | None = None  #: makes the whole problem, in place of all these steps
@@ -162,7 +168,10 @@ class Layer:
         settings = [] if typed is None else [{key: as_dtype(value, wide) for key, value in typed.items()}]
 
         found = self.returned(widened, *settings)
-        scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
+        if self.sums:
+            scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
+        else:
+            scales = self._sensitivity(found, widened, settings)
         cotangents = [np.ones(()) if self.loss else signed_uniform(source, out.shape) for out in found]
         cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
 
@@ -189,6 +198,22 @@ class Layer:
             constants=self.constants,
             domain=case.domain,
         )
+
+    @np.errstate(all="ignore")  # what overflows has no scale
+    def _sensitivity(self, found: list[Array], inputs: list[Array], settings: list[dict[str, Any]]) -> list[Array]:
+        """Return |out|, and how much it changes where inputs are moved, as a multiple of their relative change."""
+        source, scales = Random(8), [abs(out) for out in found]  # noqa: S311  # directions, not secrets
+
+        def moved(value: Any) -> Any:
+            if not (isinstance(value, np.ndarray) and is_real(value)):
+                return value
+            return value * (1 + _MOVED * np.sign(signed_uniform(source, value.shape)))
+
+        for _ in range(_DIRECTIONS):
+            changed = [{key: moved(value) for key, value in each.items()} for each in settings]
+            there = self.returned(map(moved, inputs), *changed)
+            scales = [s + abs(out - at) / _MOVED for s, out, at in zip(scales, there, found, strict=True)]
+        return [np.nan_to_num(scale) for scale in scales]
 
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
         """Return the reference's outputs for other inputs, flat and one after the other, without state."""

@@ -79,7 +79,6 @@ class Loss:
     function: Callable[..., tuple[Any, Array]]  #: (x, y), and with a mask (x, y, mask) -> (loss, dx)
     standard: tuple[Case, ...]  #: the first of which is probed
     equations: Equations  #: among them `losses` (R, 1) and `gradient` (R, C) of rows
-    scale: Formula  #: the sum of the absolute values of the terms of each row's loss, (R, 1)
     faults: tuple[EquationFault, ...]
     definition: str  #: of the loss, a sentence
     loss_faults: Mapping[str, Formula]  #: wrong losses, by what "the loss" does, a verb first
@@ -107,10 +106,6 @@ class Loss:
             inputs["mask"] = np.reshape(mask, shape[:-1])
         return inputs
 
-    def _loss_scale(self, *inputs: Array) -> tuple[Array]:
-        values = self.values(*inputs)
-        return (np.asarray((self.scale(values) * values.weights).sum()),)
-
     def forward_faults(self, _case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
         """Yield wrong losses: divided by other sizes than N, and those of the layer."""
         values, inputs = self.values(*problem.inputs.values()), problem.inputs
@@ -136,7 +131,7 @@ class Loss:
         return Layer(
             case=self.case,
             draw=self.draw,
-            scale=self._loss_scale,
+            sums=False,
             zeros=("x",) if self.smooth else (),
             standard=lambda: self.standard,
             builtin={"vectorized": (self.function,)},

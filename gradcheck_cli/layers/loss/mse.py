@@ -40,7 +40,6 @@ LAYER = TargetLoss(
     ),
     probe_cases=MseCase.rows("N D divisor", *((4, 3, divisor) for divisor in ("ND", "N", "2ND", "2N", "1", "2"))),
     terms=lambda x, y, _: (x - y) ** 2,
-    scale=lambda x, y, _: (abs(x) + abs(y)) ** 2,
     remedy="dx = 2 (x - y), divided by what the loss is divided by.",
     slopes=(
         ("target-missing", "the target is not subtracted", lambda x, _y, _p: 2 * x),

@@ -70,7 +70,6 @@ LAYER = TargetLoss(
     probe_cases=CrossEntropyCase.rows("N C divisor", (4, 3, "N"), (4, 3, "1")),
     draw=draw,
     terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
-    scale=lambda x, y, _: one_hot(x, y) * (1 - np.log(x)),
     remedy="dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
     slopes=(
         ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda x, y, _: x - one_hot(x, y)),
@@ -145,7 +144,6 @@ BINARY = TargetLoss(
     probe_cases=BceCase.rows("N D divisor", (4, 3, "ND"), (4, 3, "N"), (4, 3, "1")),
     draw=draw_binary,
     terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
-    scale=lambda x, y, _: y * (1 - np.log(x)) + (1 - y) * (1 / (1 - x) - np.log(1 - x)),
     remedy="dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
     slopes=(
         ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda x, y, _: x - y),
@@ -233,7 +231,6 @@ KL = TargetLoss(
     ),
     draw=draw_two,
     terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
-    scale=lambda x, y, p: y * (2 + abs(np.log(y)) + abs(_log(x, p))),
     remedy="dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
     slopes=(
         ("kl-slope", "there is log(y / x), not its derivative", lambda x, y, p: np.log(y) - _log(x, p)),

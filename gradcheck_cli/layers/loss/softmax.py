@@ -113,12 +113,6 @@ FAULTS = (
 )
 
 
-def scale(v: Any) -> Array:
-    """Sum the absolute values of the terms of each row's loss."""
-    largest = abs(v.x).max(axis=1, keepdims=True)
-    return np.asarray(2 * largest + row_sum(v.label * abs(v.x)) + np.log(v.x.shape[1]))
-
-
 LOSS_FAULTS: dict[str, Formula] = {
     "has the wrong sign": lambda v: -v.out,
     "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
@@ -130,7 +124,6 @@ LAYER = Loss(
     function=softmax_loss,
     standard=SoftmaxCase.standard(),
     equations=EQUATIONS,
-    scale=scale,
     faults=FAULTS,
     definition="The loss is -1/N times the sum of log p of the labels.",
     loss_faults=LOSS_FAULTS,
@@ -213,7 +206,6 @@ _LOSS = Loss(
         *((3, 2, 4, 10, 0), (3, 4, 5, 1, 1000), (2, 3, 5, 1000, 0)),
     ),
     equations=EQUATIONS,
-    scale=scale,
     faults=_FAULTS,
     definition="The loss is -1/N times the sum of log p of the words, over the steps that count.",
     loss_faults={

@@ -88,7 +88,6 @@ LAYER = Loss(
     function=svm_loss,
     standard=SvmCase.standard(),
     equations=EQUATIONS,
-    scale=lambda v: row_sum(v.active * (abs(v.x) + abs(label_scores(v.x, v.y)) + 1)),
     faults=FAULTS,
     definition="The loss is 1/N times the sum of max(0, x - x[y] + 1) over all classes but the label.",
     loss_faults={

@@ -69,7 +69,6 @@ class TargetLoss:
     function: Callable[..., tuple[Any, Array]]  #: (x, y, parameters) -> (loss, dx)
     standard: tuple[Case, ...]
     terms: Terms
-    scale: Terms  #: the sum of the absolute values of what a term consists of
     slopes: tuple[tuple[str, str, Terms], ...]  #: wrong ones: code, words, and the slope
     remedy: str  #: for each of them
     losses: Mapping[str, Terms]  #: wrong terms, by what "the loss" does, a verb first
@@ -120,10 +119,6 @@ class TargetLoss:
 
     def layer(self) -> Layer:
         """Make the layer."""
-
-        def scaled(terms: Terms, x: Array, y: Array, param: Param) -> Array:
-            return np.asarray(terms(x, y, param) / divisor_of(x, param))
-
         return Layer(
             case=self.case,
             builtin={"vectorized": (self.function,)},
@@ -132,7 +127,7 @@ class TargetLoss:
             loss=True,
             constants=("y",),
             draw=self.draw,
-            scale=lambda x, y, param: (scaled(self.scale, x, y, param).sum(),),
+            sums=False,
             probe_cases=self.probe_cases,
             faults=self.faults,
             forward_faults=self.forward_faults,

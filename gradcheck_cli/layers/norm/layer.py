@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -107,29 +106,12 @@ class NormalizationLayer:
             draw=lambda _, source: drawn(self.inputs, source),
             parameters=parameters,
             relations=lambda *_: {"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
-            scale=partial(self._scale, norm),
+            sums=False,
         )
         problem = declared.problem(case)
         three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
         constant = is_constant(case.settings)
         return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)
-
-    def _scale(self, norm: Normalization, *given: Any) -> tuple[Array, ...]:
-        v, normal = self._evaluated(norm, *given)
-        out = (abs(v.gamma) * normal + abs(v.beta)).reshape(v.shape)
-        if not self.state:
-            return (out,)
-        batch = (norm.mean(abs(v.x)).ravel(), norm.mean(v.x**2).ravel())
-        old = (abs(v.old_mean), v.old_var)
-        return out, *(v.kept * statistic + v.added * seen for statistic, seen in zip(old, batch, strict=True))
-
-    def _evaluated(self, norm: Normalization, *given: Any) -> tuple[Any, Array]:
-        """Return the values of forward, and (|x| + mean |x|) / s, whose difference z is."""
-        *inputs, parameters = given
-        known = norm.given(dict(zip(self.inputs, inputs, strict=True)), parameters)
-        v = equations.evaluate(forward_equations(parameters), known)
-        mean = abs(v.mean) if is_constant(parameters) else norm.shifts * norm.mean(abs(v.x))
-        return v, (abs(v.x) + mean) / v.s
 
     def faults(self, case: Case, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of backward in a case."""

@@ -12,8 +12,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import numpy as np
-
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import HIDDEN, SAMPLE, STEP, Axis, declare
@@ -140,19 +138,6 @@ class Recurrent:
         inputs["Wh"] *= 0.5 / case.H**0.5
         return inputs
 
-    def scale(self, *given: Any) -> tuple[Array, ...]:
-        """Bound each state by 1 and the mean over gates of the sums of absolute values: no gate is steeper than 1."""
-        x, *states, Wx, Wh, b = map(abs, given[:-1] if self.cell.param else given)
-        h, bounds = states[0], []
-        for x_t in x.swapaxes(0, 1) if self.sequence else [x]:
-            h = (
-                1
-                + h * self.cell.keeps_state
-                + (x_t @ Wx + h @ Wh + b).reshape(len(x), self.cell.gates, -1).mean(axis=1)
-            )
-            bounds.append(h)
-        return (np.stack(bounds, axis=1),) if self.sequence else (h, states[-1] + h)[: len(self.outputs)]
-
     def faults(self, case: StepCase, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
         cell, steps = self.cell, case.T if isinstance(case, SequenceCase) else 1
@@ -201,6 +186,6 @@ class Recurrent:
             outputs=self.outputs,
             draw=self.draw,
             relations=self.relations,
-            scale=self.scale,
+            sums=False,
             faults=self.faults,
         )

@@ -74,7 +74,6 @@ def rows_layer(
     equations: Equations,
     faults: tuple[EquationFault, ...],
     forward_faults: tuple[EquationFault, ...],
-    scale: Callable[[Array], Array],
 ) -> Layer:
     """Declare the layer of a function of rows of scores.
 
@@ -84,7 +83,6 @@ def rows_layer(
         equations: of `out`, and with `dout` of `dx`.
         faults: in backward.
         forward_faults: in forward.
-        scale: of x, the sum of the absolute values of the terms of the output.
     """
     ahead = {name: equations[name] for name in (*SHARES, "out")}
     return Layer(
@@ -93,7 +91,7 @@ def rows_layer(
         standard=case.standard,
         draw=draw,
         relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
-        scale=lambda x: (scale(x),),
+        sums=False,
         faults=lambda *_: in_backward(equations, faults, lambda inputs, cotangent: {**inputs, "dout": cotangent}),
         forward_faults=lambda _case, problem, _out: in_forward(ahead, forward_faults, problem.inputs, ["out"]),
         overflows=lambda problem, _: exp_overflow(problem.inputs["x"], "it does not change the output"),

@@ -34,11 +34,6 @@ def softmax_backward(dout: Array, p: Array) -> Array:
     return np.asarray(p * (dout - (dout * p).sum(axis=1, keepdims=True)))
 
 
-def _scale(x: Array) -> Array:
-    p, _ = softmax_forward(x)
-    return np.asarray(p * (1 + abs(x) + abs(x.max(axis=1, keepdims=True))))
-
-
 _DX = "dx = p (dout - sum(dout p)), the sum over the classes of a sample."
 
 LAYER = rows_layer(
@@ -77,7 +72,6 @@ LAYER = rows_layer(
         ),
         fault("not-normalized", "exp(x) is not divided by its sum", "Divide by the sum over classes.", total=1.0),
     ),
-    scale=_scale,
 )
 
 
@@ -102,10 +96,6 @@ def log_softmax_backward(dout: Array, out: Array) -> Array:
     (Bridle, 1990; Goodfellow, Bengio and Courville, Deep Learning, equation 6.30.)
     """
     return np.asarray(dout - np.exp(out) * dout.sum(axis=1, keepdims=True))
-
-
-def _log_scale(x: Array) -> Array:
-    return np.asarray(abs(x) + 2 * abs(x.max(axis=1, keepdims=True)) + np.log(x.shape[1]))
 
 
 _LOG_DX = "dx = dout - p sum(dout), the sum over the classes of a sample, with p = exp(out)."
@@ -159,5 +149,4 @@ LOG = rows_layer(
             out=lambda v: v.x - v.x.max() - np.log(v.total),
         ),
     ),
-    scale=_log_scale,
 )

@@ -10,6 +10,7 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,8 +145,9 @@ class ReLU:
 }
 
 
-def test_classes_of_other_layers(tmp_path: Path) -> None:
-    for layer, (text, understood, slip) in CLASSES.items():
+@in_parts(3)
+def test_classes_of_other_layers(part: int, tmp_path: Path) -> None:
+    for layer, (text, understood, slip) in list(CLASSES.items())[part::3]:
         for which, written in (("right", text), ("wrong", text.replace(*slip))):
             path = tmp_path / f"{which}_{layer.replace('-', '_')}.py"
             path.write_text(f"import numpy as np\n{written}", encoding="utf-8")

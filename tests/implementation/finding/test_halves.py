@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import report_of
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ def test_of_several_that_may_be_meant_one_has_to_be_named(tmp_path: Path, gradch
     assert gradcheck("affine", together).returncode == 0
 
 
+@pytest.mark.long
 def test_what_changed_in_one_half_is_checked_again(tmp_path: Path, gradcheck: Program) -> None:
     _write(tmp_path / "layers")
     assert gradcheck("layers", "--json", "old.json").returncode == 0

@@ -61,6 +61,10 @@ FROM_PROBABILITIES = (
 
 #: Right for vectors, and run with matrices, too.
 FOR_VECTORS = {
+    "dotted": (
+        "def dotted(a, b):\n    return a @ b, (a, b)\n\n\n"
+        "def dotted_backward(dout, cache):\n    a, b = cache\n    return dout * b, dout * a\n"
+    ),
     "five": (
         "def five(a, b, c, d, e):\n    return a @ b + c @ d + (e * e).sum()\n\n\n"
         "def five_backward(dout, a, b, c, d, e):\n"
@@ -105,6 +109,7 @@ def test_what_is_right_for_vectors_is_skipped_with_a_command_that_passes(tmp_pat
     for name, text in FOR_VECTORS.items():
         (skipped,) = _results(tmp_path, gradcheck, text)
         assert skipped["verdict"] == "skip", name
+        assert re.search("the gradient is right for .*, and wrong for .*; give what is meant", skipped["reason"]), name
         command = re.search(r"gradcheck (function mine\.py.*)", skipped["reason"])
         assert command, skipped["reason"]
         assert gradcheck(*shlex.split(command[1])).returncode == 0

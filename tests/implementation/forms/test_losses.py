@@ -85,7 +85,7 @@ LOSSES = {
         (
             "def bent_grad(pred, target):\n    e = pred - target\n"
             "    loss = np.mean(np.where(abs(e) < 1, e * e / 2, abs(e) - 0.5))\n"
-            "    grad = np.clip(e, -1, 1) / e.size\n    return loss, grad\n"
+            "    grad = np.clip(e, -1, 1) / e.size\n    return grad, float(loss)\n"
         ),
         ("np.clip(e, -1, 1)", "np.clip(e, -2, 2)"),
     ),

@@ -734,6 +734,7 @@ def test_a_network_is_checked_and_replayed_by_its_name(tmp_path: Path, gradcheck
     assert "of which no shape is given" in run.stdout + run.stderr
 
 
+@pytest.mark.long
 def test_a_parameter_whose_gradient_is_missing_beside_others_is_wrong(tmp_path: Path) -> None:
     text = NETWORKS["params in a dictionary, loss and gradients"].text
     assert "'b1': dh.sum(0)," in text

@@ -181,23 +181,6 @@ def test_slopes_of_known_layers_take_the_input_or_the_output(tmp_path: Path, gra
     assert failed == {"sigmoid", "tanh"}
 
 
-def test_what_is_right_for_vectors_alone_is_no_failure_of_matrices(tmp_path: Path, gradcheck: Program) -> None:
-    """Forward runs on matrices too, and backward returns the right shapes: nothing says that vectors are meant."""
-    file = tmp_path / "vectors.py"
-    file.write_text(
-        "def dotted(a, b):\n    return a @ b, (a, b)\n\n\n"
-        "def dotted_backward(dout, cache):\n    a, b = cache\n    return dout * b, dout * a\n"
-    )
-    run = gradcheck(str(file))
-    assert run.returncode == 2, run.stdout
-    assert "FAIL" not in run.stdout
-    said = " ".join(run.stdout.split())
-    assert "the gradient is right for a=3 and b=3, and wrong for a=3x3 and b=3x3; give what is meant" in said
-    assert gradcheck("function", f"{file}:dotted,dotted_backward", "--shape", "a=3", "--shape", "b=3").returncode == 0
-    file.write_text(file.read_text().replace("dout * b", "dout * a"))
-    assert gradcheck(str(file)).returncode == 1
-
-
 _SLOPES = (
     "import numpy as np\n\n\ndef f(x):\n    return np.sum(x**2 * np.sin(x))\n\n\n"
     "def grad_f(x):\n    return 2 * x * np.sin(x) + x**2 * np.cos(x)\n\n\n"
@@ -269,6 +252,7 @@ def test_functions_are_understood_whatever_made_them(tmp_path: Path, gradcheck: 
         assert found == names, results
 
 
+@pytest.mark.long
 def test_a_pair_with_an_argument_of_unknown_meaning_is_a_row_with_a_command_that_works(
     tmp_path: Path, gradcheck: Program
 ) -> None:

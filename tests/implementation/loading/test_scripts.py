@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.conftest import report_of
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +43,10 @@ SCRIPTS = {
 }
 
 
-def test_the_layers_of_a_script_are_checked_whatever_it_does(tmp_path: Path, gradcheck: Program) -> None:
-    names = []
-    for number, (script, _) in enumerate(SCRIPTS.items()):
+@in_parts(3)
+def test_the_layers_of_a_script_are_checked_whatever_it_does(part: int, tmp_path: Path, gradcheck: Program) -> None:
+    names, scripts = [], list(SCRIPTS.items())[part::3]
+    for number, (script, _) in enumerate(scripts):
         names.append(f"script-{number}.py")
         text = f"from __future__ import annotations\nimport numpy as np\n\n\n{_RELU}\n\n{script}\n\n\n{_TANH}"
         (tmp_path / names[-1]).write_text(text, encoding="utf-8")
@@ -54,7 +56,7 @@ def test_the_layers_of_a_script_are_checked_whatever_it_does(tmp_path: Path, gra
     assert {(one["implementation"].partition(":")[0], one["layer"]) for one in results if one["verdict"] == "pass"} == {
         (name, layer) for name in names for layer in ("relu", "tanh")
     }
-    for name, (script, said) in zip(names, SCRIPTS.items(), strict=True):
+    for name, (script, said) in zip(names, scripts, strict=True):
         line = 13 + script.count("\n")
         assert (f"{name}:" in run.stderr) == bool(said)
         assert not said or f"{name}:{line} raised {said}" in run.stderr, run.stderr

@@ -105,7 +105,7 @@ def geometries(draw: st.DrawFn) -> ConvCase:
 
 
 @given(case=geometries())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_both_equal_the_definition_in_random_geometries(case: ConvCase) -> None:
     assert case.impossible() is None
     assert_right(case)

@@ -40,7 +40,7 @@ def test_what_overflows_fails_at_large_scores_alone(layer: str, fault: str) -> N
     (function,) = [other.functions for other in FAULTS if other.name == f"{layer}-{fault}"]
     case = next(iter(LAYERS[layer].standard()))
     large = partial(LAYERS[layer].case, **{**case.geometry, "scale": 1000.0})
-    for seed in range(10):
+    for seed in range(4):
         assert check(replace(case, seed=seed), function).passed
         result = check(large(seed=seed), function)
         assert result.verdict is Verdict.FAIL

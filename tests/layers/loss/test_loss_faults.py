@@ -11,6 +11,7 @@ import pytest
 
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines
+from tests.sampling import in_parts
 
 #: A softmax loss; a fault replaces some of these lines.
 SOFTMAX = {
@@ -60,8 +61,9 @@ def softmax(**fault: str) -> Callable[..., Any]:
     return softmax_loss
 
 
-def test_faults_of_a_softmax_loss_are_named() -> None:
-    for fault, (code, lines) in SOFTMAX_FAULTS.items():
+@in_parts(2)
+def test_faults_of_a_softmax_loss_are_named(part: int) -> None:
+    for fault, (code, lines) in list(SOFTMAX_FAULTS.items())[part::2]:
         assert_loss_named(fault, "softmax", softmax(**lines), code)
 
 

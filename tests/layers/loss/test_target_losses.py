@@ -13,6 +13,7 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +63,9 @@ def loss_of(loss: str, dx: str) -> Any:
     return function
 
 
-def test_faults_of_losses_are_named() -> None:
-    for layer, (loss, dx) in RIGHT.items():
+@in_parts(2)
+def test_faults_of_losses_are_named(part: int) -> None:
+    for layer, (loss, dx) in list(RIGHT.items())[part::2]:
         cases = [case for case in LAYERS[layer].standard() if case.settings == {**case.settings, "divisor": "N"}]
         cases = [case for case in cases if case.settings.get("input") != "logarithms" and case.geometry["N"] > 1]
         cases = cases[:2]

@@ -212,7 +212,7 @@ def test_sums_over_too_few_axes_are_caught(layer: str) -> None:
             assert verdicts == {f"d{wrong}"}, (over, case.label())
 
 
-@pytest.mark.parametrize("layer", ["layernorm", "groupnorm"])
+@pytest.mark.parametrize("layer", one_in(2, ["layernorm", "groupnorm"]))
 def test_statistics_of_the_wrong_set_are_no_such_layer(layer: str) -> None:
     """Batch normalization, forward and backward, in place of a layer that treats samples apart."""
 
@@ -256,7 +256,7 @@ EMPTY: tuple[Any, ...] = (
 )
 
 
-@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
+@pytest.mark.parametrize("layer", one_in(2, ["batchnorm", "spatial-batchnorm"]))
 def test_no_cache_in_test_mode_is_judged_by_forward_alone(layer: str) -> None:
     cases = [replace(case, dtype=dtype) for case in usual(layer) for dtype in ("float32", "float64")]
     tests = [case for case in cases if case.geometry["mode"] == "test"]
@@ -386,7 +386,7 @@ def test_of_a_right_forward_its_output_is_shown(layer: str, dtype: str) -> None:
         assert result.forward.expected_shape == result.gradients["dx"].expected_shape
 
 
-@pytest.mark.parametrize("name", ["sample_variance", "variance_path_twice"])
+@pytest.mark.parametrize("name", one_in(2, ["sample_variance", "variance_path_twice"]))
 def test_of_sets_of_two_no_divisor_is_named(name: str) -> None:
     """There N / (N - 1) is 2: which of the faults it was cannot be seen."""
     (functions,) = [fault.functions for fault in FAULTS if fault.name == f"batchnorm-{name}"]

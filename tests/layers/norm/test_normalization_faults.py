@@ -16,7 +16,7 @@ from gradcheck_cli.layers.norm.groupnorm import GroupnormCase, InstancenormCase
 from gradcheck_cli.layers.norm.layernorm import LayernormCase
 from tests.faults.normalizations import NORMALIZATIONS
 from tests.layers.lines import assert_named, run_lines
-from tests.sampling import one_in
+from tests.sampling import in_parts, one_in
 
 #: dx in steps, of sets in rows, with v the variance; a fault replaces one of these lines.
 STEPS = {
@@ -175,8 +175,9 @@ def batchnorm(**fault: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return forward, backward
 
 
-def test_faults_in_the_passes_of_a_batch_normalization_are_named() -> None:
-    for code, lines, text in PASSES.values():
+@in_parts(2)
+def test_faults_in_the_passes_of_a_batch_normalization_are_named(part: int) -> None:
+    for code, lines, text in list(PASSES.values())[part::2]:
         for momentum, eps in ((0.9, 1e-2), (0.7, 1e-3)):
             result = check(replace(CASES["batchnorm"], momentum=momentum, eps=eps), batchnorm(**lines))
             assert [cause.code for cause in result.diagnosis] == ([code] if code else []), result.diagnosis
