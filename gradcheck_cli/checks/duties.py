@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from gradcheck_cli.checks.comparison import Comparison
 from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.repeated_calls import RepeatedCalls
-from gradcheck_cli.checks.settings import DUTIES
+from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.results.result import Diagnosis, Duty, Repetition, Verdict
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.checks.settings import Settings
 
 #: Duties of forward, which it has where no backward is expected.
 _OF_FORWARD = ("deterministic", "inputs_unchanged")

@@ -8,26 +8,20 @@ as those of narrow sums: so it is tried beside the real inputs, not in their pla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import compare, unravel
-from gradcheck_cli.checks.differentiation import ForwardFunction, differentiate, wide_inputs
-from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
+from gradcheck_cli.checks.comparison import Comparison, compare, unravel
+from gradcheck_cli.checks.differentiation import Derivatives, ForwardFunction, differentiate, wide_inputs
+from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude, on_grid
-from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
-    from gradcheck_cli.checks.differentiation import Derivatives
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.numeric.estimate import Estimate
-    from gradcheck_cli.results.result import ArrayResult
+from gradcheck_cli.results.result import ArrayResult, Verdict, WorstElement, WrongElements
 
 #: Terms of a sum of a given scale: inputs and cotangents have magnitudes of 0.5 to 1.5, so that a product of two is at
 #: least 1/4, and of many 1 on average.

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import functools
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Misshapen
-from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.numeric.arrays import Array, epsilon
 from gradcheck_cli.results.result import MISSING
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import compare
 from gradcheck_cli.checks.form import Subject, nonfinite
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.implementation.outputs import with_outputs
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.estimate import Estimate
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.results.result import ArrayResult
+from gradcheck_cli.results.result import ArrayResult, Verdict
 
 #: What to do about an output of a function that is no number for the inputs that were drawn.
 _OTHER_RANGE = "if forward is not defined for all inputs, say between which numbers, by --range x=0.5..2"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.checks.comparison import Comparison, compare, uncompared, unravel
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import ArrayResult, Diagnosis, Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.estimate import Leak
-    from gradcheck_cli.results.result import ArrayResult, Diagnosis
 
 
 def compare_gradients(run: CaseRun, derivatives: Derivatives) -> Comparison:

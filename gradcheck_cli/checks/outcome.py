@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.duties import untried_duties
+from gradcheck_cli.checks.comparison import Comparison
+from gradcheck_cli.checks.duties import TriedDuties, untried_duties
 from gradcheck_cli.checks.gradients import unchecked_gradients
 from gradcheck_cli.checks.precision import kernel_reason
+from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.results.result import CaseResult, Diagnosis, Duty, Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
-    from gradcheck_cli.checks.duties import TriedDuties
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.result import ArrayResult
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
 _SEEDED = "random and np.random are seeded before each call, because the output depends on them"
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.results.result import Picture
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Rows and columns of a picture. In a terminal of 80 columns two of them fit side by side.
 LARGEST = (16, 32)

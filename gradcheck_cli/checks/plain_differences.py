@@ -7,20 +7,15 @@ elements, nothing extrapolated. Its error is measured by comparison with an esti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
-from gradcheck_cli.numeric.colored import ColoredScheme
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, Function
+from gradcheck_cli.numeric.colored import ColoredScheme, Coupling
 from gradcheck_cli.numeric.dense import DenseScheme
+from gradcheck_cli.numeric.estimate import Estimate, Scheme
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.black_box import Function
-    from gradcheck_cli.numeric.colored import Coupling
-    from gradcheck_cli.numeric.estimate import Estimate, Scheme
 
 #: A slope is fitted to the steps within this factor: with half decades, five of them.
 _NEARBY = 10**1.01

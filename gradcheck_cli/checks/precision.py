@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.form import dtype_name
-from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
-from gradcheck_cli.numeric.arrays import DTYPES, epsilon
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.numeric.arrays import DTYPES, Array, epsilon
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Bits that values must have lost for it to be no accident that all are numbers of a narrower dtype.
 _ENOUGH_BITS = 24.0

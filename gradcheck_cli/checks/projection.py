@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import figures, judge_elements, uncompared, unravel, why_undecided
+from gradcheck_cli.checks.comparison import Elements, figures, judge_elements, uncompared, unravel, why_undecided
+from gradcheck_cli.checks.form import Subject
+from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.numeric.rounding import root_mean_square
-from gradcheck_cli.results.result import Verdict, WrongElements
+from gradcheck_cli.results.result import ArrayResult, Verdict, WrongElements
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Elements
-    from gradcheck_cli.checks.form import Subject
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.projected import Projection
-    from gradcheck_cli.results.result import ArrayResult
 
 
 def compare_projection(

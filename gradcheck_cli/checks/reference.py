@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.cancellation import has_reference, with_cancellation
-from gradcheck_cli.checks.comparison import compare, floored, judge_elements
+from gradcheck_cli.checks.comparison import Comparison, compare, floored, judge_elements
 from gradcheck_cli.checks.form import Subject, share_of
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.results.result import Diagnosis, Verdict
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
+from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.results.result import ArrayResult, Diagnosis, Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.fault import Guard
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.estimate import Estimate
-    from gradcheck_cli.results.result import ArrayResult
 
 #: Roundings of the working dtype that the reference's gradient may be off: sums measured below 2.
 _ROUNDINGS = 4.0

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.results.result import Repetition
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    #: What one call of each pass returned: gradients by input, and the output.
-    Arrays = dict[str, Array]
+#: What one call of each pass returned: gradients by input, and the output.
+Arrays = dict[str, Array]
 
 #: Where the output is, among gradients by the names of inputs.
 OUTPUT = ""

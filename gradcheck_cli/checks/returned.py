@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.numeric.arrays import Array, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def difference(one: object, other: object) -> float:

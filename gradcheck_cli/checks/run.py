@@ -11,27 +11,26 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject
 from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unusable_output
 from gradcheck_cli.checks.precision import kernel_dtype
+from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
     BackwardStep,
     ForwardStep,
+    Implementation,
     ImplementationError,
     NotExpressibleError,
 )
 from gradcheck_cli.implementation.outputs import is_empty, join_outputs, pack_outputs
 from gradcheck_cli.implementation.seeding import depends_on_draws
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.results.result import ArrayResult, Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.result import ArrayResult
 
 
 @frozen

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.differentiation import ForwardFunction, method_for, numeric_inputs, resolution
 from gradcheck_cli.checks.form import dtype_name
 from gradcheck_cli.checks.plain_differences import sweep
-from gradcheck_cli.checks.run import RunStoppedError, call_forward, make_run
-from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_forward, make_run
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.numeric.black_box import affordable
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.projected import sample_elements
 from gradcheck_cli.results.result import CaseResult, Verdict
-from gradcheck_cli.results.step_sweep import STEPS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.step_sweep import Sweep
+from gradcheck_cli.results.step_sweep import STEPS, Sweep
 
 
 def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:

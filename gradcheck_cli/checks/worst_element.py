@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import floored
+from gradcheck_cli.checks.comparison import Comparison, floored
 from gradcheck_cli.checks.differentiation import ForwardFunction
 from gradcheck_cli.checks.form import dtype_name
 from gradcheck_cli.checks.plain_differences import sweep
+from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.results.result import Verdict
-from gradcheck_cli.results.step_sweep import STEPS
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.numeric.estimate import Estimate
-    from gradcheck_cli.results.result import ArrayResult
-    from gradcheck_cli.results.step_sweep import Sweep
+from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.results.result import ArrayResult, Verdict
+from gradcheck_cli.results.step_sweep import STEPS, Sweep
 
 #: Decades only: with 26 evaluations for a gradient it costs less than the check did.
 _STEPS = STEPS[::2]

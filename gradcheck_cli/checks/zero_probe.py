@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import unravel
+from gradcheck_cli.checks.comparison import Comparison, unravel
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, wide_inputs
+from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
-    from gradcheck_cli.checks.run import CaseRun
 
 #: An error counts beyond this share of the largest gradient: what forward hides near 0, such as a guard, is smaller.
 _SEEN = 1e-3

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.numeric.tiles import Tile, tiles
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Bytes of inputs and outputs of evaluations that are made at once.
 TOGETHER = 2**22
@@ -30,7 +27,7 @@ Function = Callable[["Array"], "Array"]
 
 def expect(function: Function, points: Sequence[Array]) -> None:
     """Tell a function at which points it is evaluated next, if it has a method for that, as one elsewhere may."""
-    if tell := getattr(function, "expect", None):
+    if points and (tell := getattr(function, "expect", None)):  # a step may be too small to move x
         tell(points)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.numeric.black_box import TOGETHER
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.black_box import TOGETHER, BlackBox
 from gradcheck_cli.numeric.estimate import Estimate
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.black_box import BlackBox
 
 
 class DenseScheme:

@@ -8,23 +8,18 @@ is good enough or stops improving.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import detect_affine
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, affordable
-from gradcheck_cli.numeric.colored import ColoredScheme
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, Function, affordable
+from gradcheck_cli.numeric.colored import ColoredScheme, Coupling
 from gradcheck_cli.numeric.dense import DenseScheme
+from gradcheck_cli.numeric.estimate import Estimate, Scheme
 from gradcheck_cli.numeric.leak import find_leak, has_leak
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.black_box import Function
-    from gradcheck_cli.numeric.colored import Coupling
-    from gradcheck_cli.numeric.estimate import Estimate, Scheme
 
 
 @np.errstate(all="ignore")  # overflow and the like show in the values

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradcheck_cli.data.drawing import random_words
-from gradcheck_cli.numeric.arrays import largest_exact, working_dtype
+from gradcheck_cli.numeric.arrays import Array, largest_exact, working_dtype
 from gradcheck_cli.numeric.directions import FEW
 from gradcheck_cli.numeric.halving import halve
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
 
 #: Values may be multiples of 1/64: means of 2, 4, ... 64 numbers are exact too.

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import AFFINE_STEP
-from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.estimate import Leak
+from gradcheck_cli.numeric.affine import AFFINE_STEP, Affine
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.black_box import BlackBox
+from gradcheck_cli.numeric.directions import DirectionalDerivative, random_directions
+from gradcheck_cli.numeric.estimate import Estimate, Leak
 from gradcheck_cli.numeric.partial_derivatives import directional_derivative
 from gradcheck_cli.numeric.rounding import is_rounding
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.affine import Affine
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.black_box import BlackBox
     from gradcheck_cli.numeric.colored import Coupling
-    from gradcheck_cli.numeric.directions import DirectionalDerivative
-    from gradcheck_cli.numeric.estimate import Estimate
 
 #: Slices along each axis that are searched for a leak, before halving.
 _SLICES = 8

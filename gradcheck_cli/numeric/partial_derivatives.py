@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import AFFINE_STEP
-from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.numeric.arrays import Array, epsilon
+from gradcheck_cli.numeric.black_box import BlackBox
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.directions import DirectionalDerivative
+from gradcheck_cli.numeric.estimate import Estimate, Scheme
 from gradcheck_cli.numeric.richardson import extrapolate
 from gradcheck_cli.numeric.rounding import is_rounding
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.black_box import BlackBox
-    from gradcheck_cli.numeric.estimate import Estimate, Scheme
 
 
 def partial_derivatives(

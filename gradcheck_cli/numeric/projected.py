@@ -12,25 +12,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.affine import detect_affine
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, Function
 from gradcheck_cli.numeric.colored import ColoredScheme, Coupling
 from gradcheck_cli.numeric.dense import DenseScheme
-from gradcheck_cli.numeric.directions import random_directions
+from gradcheck_cli.numeric.directions import DirectionalDerivative, random_directions
+from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.halving import halve
 from gradcheck_cli.numeric.partial_derivatives import directional_derivative, partial_derivatives
 from gradcheck_cli.numeric.rounding import root_mean_square
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.black_box import Function
-    from gradcheck_cli.numeric.directions import DirectionalDerivative
-    from gradcheck_cli.numeric.estimate import Estimate
 
 #: Directions over the whole array. In a single one the errors of a fault may happen to cancel. Of an affine function,
 #: those two along which it was found to be affine.

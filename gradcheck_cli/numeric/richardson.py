@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.estimate import Estimate, Scheme
 from gradcheck_cli.numeric.rounding import root_mean_square
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.estimate import Scheme
 
 #: The first step, as a share of the element's size. Larger ones leave the radius within which the power series
 #: converges.

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 
 #: Rounding error that a value may carry, in eps of its size. A sequential sum of 100,000 terms reaches about 40.
 #: A nonlinearity too small to exceed this changes a derivative by less than as many roundings.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
@@ -28,11 +27,9 @@ from gradcheck_cli.implementation.conventions.slots import (
 )
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
 
 
 def class_readings(

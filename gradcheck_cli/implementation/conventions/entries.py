@@ -6,18 +6,15 @@ The second are dictionaries by any usual name, and lists or tuples in the order 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.calling import WrittenDict
-from gradcheck_cli.implementation.conventions.slots import SlotKind
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
 from gradcheck_cli.implementation.implementation import UnknownEntryError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import clean
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.slots import Slot
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def named_entries(slot: Slot, inputs: Mapping[str, object], dictionary: Mapping[str, object]) -> object:

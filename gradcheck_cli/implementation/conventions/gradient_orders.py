@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.packing import origins
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, MisfitError
 from gradcheck_cli.implementation.conventions.source import returned_names
@@ -20,9 +20,6 @@ from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
 
 #: Of the scale of an element: above what any way to sum rounds, 200 roundings of float32; and below any mistake, and
 #: the difference of 2e-4 between a GELU and its approximation by tanh.

@@ -30,6 +30,8 @@ from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     import inspect
 
     from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Methods that prepare an instance for its first forward: `set_input_shape((3, 8, 8))`, `initialize(optimizer)`; in the
 #: order in which they are called, and what they call the length of the last axis.
