@@ -82,15 +82,14 @@ def twice_in_the_first_row(dout: Any, p: Any) -> Any:
     return dx
 
 
-@in_parts(3)
-def test_a_saturated_softmax_of_ones_own_is_never_called_wrong(part: int) -> None:
+def test_a_saturated_softmax_of_ones_own_is_never_called_wrong() -> None:
     """One in four was: where p is nearly 1, the digits of 1 - p are lost."""
     undecided = 0
     for dtype in ("float16", "float32", "float64"):
-        for seed in range(part, 6, 3):
+        for seed in (0, 3):  # of 3 the digits cancel
             x = np.random.default_rng(seed).uniform(-40, 40, (4, 6)).astype(dtype)
             result = check_function(softmax, softmax_backward, x=x)
             assert result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE), (dtype, seed, result.reason)
             undecided += not result.passed
         assert check_function(softmax, twice_in_the_first_row, x=x / 40).verdict is Verdict.FAIL
-    assert undecided
+    assert undecided >= 3
