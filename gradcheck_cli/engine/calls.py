@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,16 +11,13 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside, inside_calls
-from gradcheck_cli.engine.user_code import ReportedError, require_home
+from gradcheck_cli.engine.user_code import ReportedError
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.guard.protocol import Answer, ProtocolError
 from gradcheck_cli.implementation.calling import current_watch
 from gradcheck_cli.implementation.implementation import NO_BACKWARD, BackwardStep, ForwardStep, Implementation
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
-from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.results.encoding import read
 from gradcheck_cli.results.result import Place
 
@@ -30,33 +26,11 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.user_code import UserCode
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import CaseResult
 
 #: What stands in for a cache that holds something.
 _KEPT = object()
-
-#: Words and sentences of a kind that an implementation is described by.
-_MOST_WORDS = 100
-
-
-def describe(code: UserCode, task: Task, case: Case, *, is_first: bool) -> dict[str, Any]:
-    """Return what the other process says of the implementation of a task. It raises what `UserCode.ask` does."""
-    answer = code.ask(inside.describe, task, case, is_first)
-    with code.reading():
-        described: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
-        require_home(task.spec, str(described["name"]), described["spec"])
-        layer = LAYERS[case.layer]
-        if not {*described["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
-            raise ProtocolError("inputs other than those of the layer")
-        if answer.value["given"] is not None:
-            names, others, constants = answer.value["given"]
-            inputs = dict(zip(map(str, names), answer.arrays, strict=True))
-            parameters = {str(name): None for name in others} or None
-            described["given"] = partial(_given, inputs, parameters, tuple(map(str, constants)))
-    return described
 
 
 def implementation_in(code: UserCode, task: Task, case: Case, described: Mapping[str, Any]) -> Implementation:
@@ -72,12 +46,6 @@ def implementation_in(code: UserCode, task: Task, case: Case, described: Mapping
         locate=calls.locate,
         left_by_forward=lambda cache: cache.left if isinstance(cache, _Cache) else cache,
     )
-
-
-def _may_be_absent(layer: Layer) -> set[str]:
-    """Name the inputs and the state that right code of a layer may lack."""
-    vocabulary = vocabulary_of(layer)
-    return {*vocabulary.optional, *layer.state, *(name for one in vocabulary.packings() for name in one.optional)}
 
 
 class _Cache:
@@ -269,17 +237,3 @@ def _arrays(cotangent: Array | tuple[Array, ...]) -> tuple[Array, ...]:
 def _number(cache: object, before: Sequence[_Planned]) -> int:
     """Return the number of a cache, or of that which a call before leaves, whose place is given."""
     return before[cache].number if isinstance(cache, int) else cache.number  # type: ignore[attr-defined]
-
-
-def _text(written: Any) -> str | tuple[str, ...] | None:
-    if isinstance(written, list):
-        return tuple(map(str, written[:_MOST_WORDS]))
-    return None if written is None else str(written)
-
-
-def _given(
-    inputs: Mapping[str, Array], parameters: Mapping[str, None] | None, constants: tuple[str, ...], problem: Problem
-) -> Problem:
-    """Return a problem with the arguments that were given there; of those that are no arrays only the names."""
-    axes = {name: anonymous(name, value.ndim) for name, value in inputs.items()}
-    return replace(problem, inputs=inputs, parameters=parameters, axes=axes, constants=constants)

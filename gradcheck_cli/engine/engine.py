@@ -42,7 +42,7 @@ class WorkerDiedError(Exception):
 
 
 #: Why a case is an error of an implementation that was given up. It counts in a grade as the others do.
-_GIVEN_UP = "not tried, because two cases before it took longer than --timeout allows"
+GIVEN_UP = "not tried, because two cases before it took longer than --timeout allows"
 
 
 class Executor(Protocol):
@@ -127,7 +127,7 @@ class Engine:
                 if gives_up(before):  # whatever came out
                     batch.call.cancel()
                     spec, settings = batch.task.spec, batch.task.settings
-                    untried = failed_case(case, before[0].implementation, spec, settings, _GIVEN_UP)
+                    untried = failed_case(case, before[0].implementation, spec, settings, GIVEN_UP)
                     yield replace(untried, hung=True)
                     continue
                 before += [result] if result.hung else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.engine.engine import WorkersLostError
+from gradcheck_cli.engine.engine import GIVEN_UP, WorkersLostError
 from gradcheck_cli.engine.errors import describe_bug
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.results.findings import Finding, Findings
@@ -87,8 +87,9 @@ class Failures:
         self._findings = Findings()
 
     def add(self, result: CaseResult) -> None:
-        """Add a result."""
-        self._findings.add(result)
+        """Add a result, unless the case was not tried."""
+        if result.reason != GIVEN_UP:
+            self._findings.add(result)
 
     def smallest(self) -> Generator[CaseResult]:
         """Yield the smallest failing cases, shrunk.

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.engine.calls import describe, implementation_in
+from gradcheck_cli.engine.calls import implementation_in
+from gradcheck_cli.engine.description import describe
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, UserCode, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError

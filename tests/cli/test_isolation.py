@@ -234,9 +234,9 @@ def test_what_was_imported_and_then_crashed_is_an_error(
         assert run.returncode == 1
         results = report_of(run)["results"]
         tried = results[:2] if "sleep" in deed else results
-        assert {result["verdict"] for result in tried} == {"error"}
+        assert {result["verdict"] for result in results} == {"error"}
         assert all(reason in result["reason"] for result in tried)
-        assert {result["verdict"] for result in results[len(tried) :]} <= {"skip"}, "it hung twice"
+        assert all(result["reason"].startswith("not tried") for result in results[len(tried) :]), "it hung twice"
 
 
 @pytest.mark.parametrize("deeds", [(GETATTR, "return Odd(), x"), (SUBCLASS, "return np.tanh(x).view(Sub), x")])
