@@ -67,6 +67,8 @@ def main() -> None:
         verdicts[case.dtype][result.verdict] += 1
         if result.verdict is Verdict.FAIL or result.verdict is Verdict.ERROR:
             print(f"false alarm: {result.summary()}", flush=True)
+        for remark in result.diagnosis if result.passed else ():
+            print(f"remark: {case.layer} {case.label()} {case.dtype} seed {case.seed}: {remark.text}", flush=True)
         for name, gradient in result.gradients.items():
             off[case.dtype] = max(off[case.dtype], (gradient.scaled_error or 0) / gradient.tolerance)
             typical = root_mean_square(gradient.arrays.numeric) if gradient.arrays else 0

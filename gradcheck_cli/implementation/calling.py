@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -110,8 +110,7 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
             raise
-        shown = [_shown(argument) for argument in args] + [f"{n}={_shown(value)}" for n, value in kwargs.items()]
-        raise _as_result(error, name_of(function), ", ".join(shown)) from error
+        raise _as_result(error, name_of(function), args, kwargs) from error
     finally:
         sys.stdout, sys.stderr = stdout, stderr
         if sys.getrecursionlimit() < _RECURSION_LIMIT:
@@ -131,7 +130,9 @@ def errors_in_brief() -> Iterator[None]:
         _BRIEF.reset(token)
 
 
-def _as_result(error: BaseException, name: str, arguments: str) -> ImplementationError:
+def _as_result(
+    error: BaseException, name: str, args: Sequence[object], kwargs: Mapping[str, object]
+) -> ImplementationError:
     if _BRIEF.get():
         return ImplementationError(f"{name} raised {type_name(error)}")
     # only where something was raised
@@ -143,7 +144,8 @@ def _as_result(error: BaseException, name: str, arguments: str) -> Implementatio
         return ImplementationError(text_of(error), frames, innermost)
     message = clean(text_of(error).strip().partition("\n")[0])
     reason = f"{name} raised {type_name(error)}" + (f": {message}" if message else "")
-    called = frames and f"{frames}\nIt was called as {name}({arguments})"
+    shown = [_shown(argument) for argument in args] + [f"{n}={_shown(value)}" for n, value in kwargs.items()]
+    called = frames and f"{frames}\nIt was called as {name}({', '.join(shown)})"
     return ImplementationError(reason + legacy_hint(error, user_frames(error)), called, innermost)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck_cli import Verdict, check, check_function
 from gradcheck_cli.layers import LAYERS
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -44,8 +45,9 @@ def off_in_float16(share: float, name: str) -> Pair:
     return forward, wrong_backward
 
 
-def test_right_kernels_that_take_no_float64_pass_without_a_remark() -> None:
-    for name in CANCELLING:
+@in_parts(2)
+def test_right_kernels_that_take_no_float64_pass_without_a_remark(part: int) -> None:
+    for name in CANCELLING[part::2]:
         for dtype in ("float16", "float32"):
             for seed, case in enumerate([*LAYERS[name].standard()][-2:]):
                 result = check(replace(case, dtype=dtype, seed=seed), only_in(dtype, name))
@@ -84,10 +86,10 @@ def test_a_saturated_softmax_of_ones_own_is_never_called_wrong() -> None:
     """One in four was: where p is nearly 1, the digits of 1 - p are lost."""
     undecided = 0
     for dtype in ("float16", "float32", "float64"):
-        for seed in range(6):
+        for seed in (0, 3):  # of 3 the digits cancel
             x = np.random.default_rng(seed).uniform(-40, 40, (4, 6)).astype(dtype)
             result = check_function(softmax, softmax_backward, x=x)
             assert result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE), (dtype, seed, result.reason)
             undecided += not result.passed
-            assert check_function(softmax, twice_in_the_first_row, x=x / 40).verdict is Verdict.FAIL
-    assert undecided
+        assert check_function(softmax, twice_in_the_first_row, x=x / 40).verdict is Verdict.FAIL
+    assert undecided >= 3

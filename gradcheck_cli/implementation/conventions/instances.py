@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
 from collections.abc import Iterable, Mapping
@@ -11,14 +12,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
-from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.inside import attributes, value_at
-from gradcheck_cli.implementation.conventions.set_up import set_up
-from gradcheck_cli.implementation.conventions.slots import SlotKind, state_names, write_call
+from gradcheck_cli.implementation.conventions.slots import (
+    INDIFFERENT,
+    MisfitError,
+    SlotKind,
+    parameters_of,
+    state_names,
+    write_call,
+)
+from gradcheck_cli.implementation.conventions.stand_ins import OPTIMIZERS, Optimizer
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
@@ -26,8 +36,28 @@ from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
+    import inspect
+
     from gradcheck_cli.implementation.conventions.reading import Reading
 
+#: Methods that prepare an instance for its first forward: `set_input_shape((3, 8, 8))`, `initialize(optimizer)`; in the
+#: order in which they are called, and what they call the length of the last axis.
+_METHODS = (
+    *("set_input_shape", "build", "initialize", "initialise", "init_weights", "initialize_weights", "init_params"),
+    *("initialize_parameters", "initialize_params", "setup", "compile"),
+)
+_SIZES = (
+    "inputdim",
+    "inputsize",
+    "infeatures",
+    "nin",
+    "ninputs",
+    "ninput",
+    "nfeatures",
+    "indim",
+    "fanin",
+    "inputnodes",
+)
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 
@@ -50,12 +80,43 @@ def make_instance(reading: Reading, values: Values) -> object:
             raise NotExpressibleError(f"{error}; what {join_names(lacking)} must be is not known") from error
         raise
     given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
-    set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
+    _set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
     required = [name for name in reading.kept if name not in reading.vocabulary.optional]
     if any(not parameter_places(instance, reading.wanted(name)) for name in required):
         function = reading.code.function("forward", instance)
         fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
     return instance
+
+
+def _set_up(instance: object, shape: tuple[int, ...]) -> None:
+    """Call the methods of an instance that prepare it for an input of a shape with a batch axis, if it has any.
+
+    Raises:
+        NotExpressibleError: one of them raised.
+    """
+    own = {name for base in type(instance).__mro__[:-1] if not is_of_torch(base) for name in vars(base)}
+    for name in _METHODS:
+        with contextlib.suppress(MisfitError):
+            if name in own and callable(method := getattr(instance, name)):
+                required = [p for p in parameters_of(method) if p.default is p.empty]
+                given = [_given(p, shape if name == "build" else shape[1:]) for p in required]
+                try:
+                    call(method, *given)
+                except ImplementationError as error:  # it may be meant to be called otherwise: the code is not wrong
+                    raise NotExpressibleError(f"{error}; what it needs before that is not known") from error
+
+
+def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
+    name = word(parameter.name)
+    if name.endswith("shape") and shape:
+        return shape
+    if name in _SIZES and shape:
+        return shape[-1]
+    if name in OPTIMIZERS:
+        return Optimizer()
+    if name in INDIFFERENT:
+        return INDIFFERENT[name]
+    raise MisfitError(f"`{parameter.name}` is of unknown meaning")
 
 
 def with_kept(reading: Reading, problem: Problem) -> Problem:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
+#: What weights and biases are called.
 _TRAINED = re.compile(r"weight|bias|kernel|gamma|beta|theta|^[WwUVb]([\dA-Z_xhyo]|$)")
 _MOST_LISTS = 3  #: of arrays that an object keeps, of which the gradients may come in any order
 
@@ -89,12 +90,7 @@ def _is_owed(reading: Reading, name: str, others: list[str]) -> bool:
     beside = [
         one for one in others if one in kept and len(kept[one][0]) > 1 and kept[one][0][:-1] == kept[name][0][:-1]
     ]
-    return bool(beside) or (_is_trained(name) and any(map(_is_trained, others)))
-
-
-def _is_trained(name: str) -> bool:
-    """Tell whether an array is called as weights or biases are."""
-    return _TRAINED.search(name) is not None
+    return bool(beside) or (_TRAINED.search(name) is not None and any(map(_TRAINED.search, others)))
 
 
 def _parts(problem: Problem) -> Any:

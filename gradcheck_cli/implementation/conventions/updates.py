@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
+Rates = list[str | float]  #: attributes that hold the learning rate, or numbers that are it
+
 _UPDATE = re.compile(r"^\s*self\..*?[-+]=?\s*(\d*\.\d+(?:e-?\d+)?|\d+e-\d+)\s*\*", re.MULTILINE)
 _SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
 
@@ -39,27 +41,30 @@ def read_updates(
         NotExpressibleError: it does not subtract a multiple of the gradient, or the rate is not known.
     """
     called, written = reading.code.name("backward"), reading.code.written("backward")
-    number = _rate_written(written)
 
-    def changes(factor: int, rates: list[str]) -> dict[str, Array]:
+    def changes(factor: int, rates: Rates) -> dict[str, Array]:
         twin = copied(instance)
         for name in rates:
-            Place(twin, name).set(LEARNING_RATE)
+            if isinstance(name, str):
+                Place(twin, name).set(LEARNING_RATE)
         before = kept_parameters(reading, twin, names)
         cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
         given = fill(slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents))
-        with guards_made(written, number, LEARNING_RATE):
+        with guards_made(written, frozenset(rate for rate in rates if isinstance(rate, float)), LEARNING_RATE):
             given.call(reading.code.function("backward", twin))
         after = kept_parameters(reading, twin, names)
         found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
         return {name: update for name, update in found.items() if update.any()}
 
     numbers = {name: value for name, value in attributes(instance).items() if isinstance(value, float)}
-    rates = [name for name in numbers if word(name) in LEARNING_RATES]
+    rates: Rates = [name for name in numbers if word(name) in LEARNING_RATES]
     is_handed = any(isinstance(value, Optimizer) for value in attributes(instance).values())
-    is_known = bool(rates or number) or is_handed or has(SlotKind.LEARNING_RATE, slots)
-    if not is_known:  # the rate may have any name
-        rates = [name for name, value in numbers.items() if value and _is_rate(name, value, changes)]
+    is_known = bool(rates) or is_handed or has(SlotKind.LEARNING_RATE, slots)
+    if not is_known:  # the rate may have any name, or none
+        usual = changes(1, [])
+        written_out = ((number, number) for number in _numbers_written(written))
+        candidates: list[tuple[str | float, float]] = [*numbers.items(), *written_out]
+        rates = [one for one, value in candidates if value and _is_rate(value, usual, changes(1, [one]))][:1]
     rate, once = LEARNING_RATE if is_known or rates else 1, changes(1, rates)
     is_network = bool(reading.code.title)
     if once and rate == 1 and not is_network:
@@ -73,24 +78,22 @@ def read_updates(
     return {name: update / update.dtype.type(rate) for name, update in once.items()}
 
 
-def _rate_written(function: Any) -> frozenset[float]:
-    """Return the one number by which a pass multiplies what it adds to attributes, its own or one of its file."""
+def _numbers_written(function: Any) -> set[float]:
+    """Return the numbers by which a pass may multiply what it adds to attributes, its own and those of its file."""
     if not inspect.isfunction(function):
-        return frozenset()
+        return set()
     try:
         numbers = {float(number) for number in _UPDATE.findall(inspect.getsource(function))}
     except (OSError, TypeError):
         numbers = set()
     read = {name: function.__globals__.get(name) for name in function.__code__.co_names if word(name) in LEARNING_RATES}
-    numbers |= {value for value in read.values() if isinstance(value, float)}
-    return frozenset(numbers if len(numbers) == 1 else ())
+    return numbers | {value for value in read.values() if isinstance(value, float)}
 
 
-def _is_rate(name: str, value: float, changes: Callable[[int, list[str]], dict[str, Array]]) -> bool:
-    """Tell whether all updates are multiples of an attribute."""
-    usual, other = changes(1, []), changes(1, [name])
+def _is_rate(value: float, usual: Mapping[str, Array], updates: Mapping[str, Array]) -> bool:
+    """Tell whether all updates are multiples of a number that was replaced by a large one."""
     factor = LEARNING_RATE / value
     return bool(usual) and all(
-        n in other and np.allclose(other[n], factor * update, rtol=_SAME, atol=_SAME * abs(factor * update).max())
+        n in updates and np.allclose(updates[n], factor * update, rtol=_SAME, atol=_SAME * abs(factor * update).max())
         for n, update in usual.items()
     )

@@ -141,5 +141,5 @@ def _kinds_of_sizes(slot: Slot, name: str) -> list[Kind]:
     if name in VOCABULARIES or isinstance(slot.default, int):
         return [_SIZE]
     several = [Kind("tuple", 3), Kind("tuple", 2)]
-    is_list = name.endswith("s") and not name.startswith(("n", "num"))
+    is_list = len(name) > 1 and name.endswith("s") and not name.startswith(("n", "num"))
     return [*several, _SIZE] if is_list else [_SIZE, *several, _HALF]

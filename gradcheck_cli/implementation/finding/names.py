@@ -123,7 +123,7 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
         if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
             found.append(pair)
     losses = [name for name in functions if says_loss([name]) and not any(name in pair for pair in found)]
-    gradients = [name for name in _left_over(functions, found) if says_gradient([name])]
+    gradients = [name for name in _left_over(functions, found) if says_gradient([name]) and not layers_called([name])]
     return found + ([(losses[0], gradients[0])] if len(losses) == len(gradients) == 1 else [])
 
 

@@ -196,7 +196,6 @@ CELL = Cell(
     backward=gru_step_backward,
     equations=EQUATIONS,
     faults=FAULTS,
-    keeps_state=True,
     units_meet=lambda settings: settings["reset"] == "before",
     param="gru_param",
     variants=VARIANTS,

@@ -85,7 +85,6 @@ class Cell:
     backward: Callable[..., Any]  #: (their cotangents..., cache) -> gradients of the arguments of forward
     equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
-    keeps_state: bool = False  #: whether the state before is itself a term of the state
     #: Of the parameters, whether a gate is followed by a product, so that each unit reaches all within a step.
     units_meet: Callable[[Mapping[str, Any]], bool] = lambda _settings: False
     param: str | None = None  #: what the dictionary of parameters is called, which forward takes last

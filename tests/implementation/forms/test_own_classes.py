@@ -35,7 +35,7 @@ def _checked(path: Path, text: str) -> tuple[CaseResult, str]:
     return check_case(cases[0], found, Settings()), found.convention
 
 
-@pytest.mark.parametrize("form", one_in(6, FORMS))
+@pytest.mark.parametrize("form", one_in(7, FORMS))
 def test_a_class_is_understood_by_trying_it(form: str, tmp_path: Path) -> None:
     text, (old, new), checked = FORMS[form]
     assert old in text
