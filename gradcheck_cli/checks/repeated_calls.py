@@ -69,6 +69,7 @@ class RepeatedCalls:
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
         self._sums: Gradients = {}
+        self.owed: Collection[str] = ()  #: the duties that are tried
         self.repeatable = True  #: whether the same call gives the same result again
         self.causes: tuple[Diagnosis, ...] = ()
         self.remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
@@ -104,6 +105,7 @@ class RepeatedCalls:
         return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
+        self._expect_passes()
         out, cache = self._forward()
         self.repeatable = False
         if (apart := difference(self._run.out, out)) > 0:
@@ -120,6 +122,7 @@ class RepeatedCalls:
         self.repeatable = True
         if self._run.overwritten:
             return None  # what is kept of an input that was written into is no longer what it was; that is reported
+        self._expect_others(cache)  # not before: code that adds up from call to call would be called too often
         third = real_arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
         if different := self._apart(self._gradients, third):
             doubled = {name: 2 * array for name, array in second.items() if name in different}
@@ -193,38 +196,40 @@ class RepeatedCalls:
             return "; draw from random or np.random, which are seeded before each call"
         return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
 
-    def expect(self, duties: Collection[str]) -> None:
-        """Say which calls these duties take, in their order, of code that passes."""
-        problem, expect, times = self._problem, self._run.calls.expect, self._run.settings.repeat
-        if expect is None or "deterministic" not in duties or self._run.overwritten:
+    def _expect_passes(self) -> None:
+        """Say that both passes are called as they were first."""
+        if (expect := self._run.calls.expect) is not None:
+            forward = self._forward_step(self._problem.inputs, _SAME_INPUTS)
+            backward = self._backward_step(self._problem.cotangent, 0, _OTHER_CACHE)
+            expect([forward] if self._run.gradients is None else [forward, backward])
+
+    def _expect_others(self, cache: object) -> None:
+        """Say which calls follow, with a cache or without, of code that passes."""
+        if (expect := self._run.calls.expect) is None:
             return
-        steps: list[Step] = []
-
-        def forward(inputs: Mapping[str, Array], when: str) -> None:
-            steps.append(ForwardStep(inputs, problem.parameters, _when(when)))
-
-        def backward(cotangent: Array, when: str, cache: int = 0) -> None:
-            if self._run.gradients is not None:
-                steps.append(BackwardStep(cotangent, cache, problem.differentiable, _when(when)))
-
-        def again(when: str, lay_out: Callable[[Array], Array] = _as_it_is) -> None:
-            inputs, cotangent = self._in_layout(lay_out)
-            forward(inputs, when)
-            backward(cotangent, when, cache=len(steps) - 1)
-
-        forward(problem.inputs, _SAME_INPUTS)
-        backward(problem.cotangent, _OTHER_CACHE)
-        backward(problem.cotangent, _SAME_CACHE)
+        cotangent, times = self._problem.cotangent, self._run.settings.repeat
+        steps: list[Step] = [self._backward_step(cotangent, cache, _SAME_CACHE)]
         for number in range(1, times + 1):
-            again(_NTH.format(number, times))
-        for cotangent, when in self._other_cotangents if "linear_in_cotangent" in duties else ():
-            backward(cotangent, when)
-        if "independent_caches" in duties:
-            forward(self._other_inputs, _OTHER_INPUTS)
-            backward(problem.cotangent, _AFTER_OTHERS)
-        for words, lay_out in LAYOUTS.items() if "memory_layouts" in duties else ():
-            again(f"with arrays {words}{HOW_TO_SKIP}", lay_out)
+            steps += self._passes(_as_it_is, len(steps), _NTH.format(number, times))
+        for other, when in self._other_cotangents if "linear_in_cotangent" in self.owed else ():
+            steps.append(self._backward_step(other, cache, when))
+        if "independent_caches" in self.owed:
+            steps.append(self._forward_step(self._other_inputs, _OTHER_INPUTS))
+            steps.append(self._backward_step(cotangent, cache, _AFTER_OTHERS))
+        for words, lay_out in LAYOUTS.items() if "memory_layouts" in self.owed else ():
+            steps += self._passes(lay_out, len(steps), f"with arrays {words}{HOW_TO_SKIP}")
         expect(steps)
+
+    def _passes(self, lay_out: Callable[[Array], Array], place: int, when: str) -> tuple[ForwardStep, BackwardStep]:
+        """Return calls of both passes, of which forward has a place among the calls that come next."""
+        inputs, cotangent = self._in_layout(lay_out)
+        return self._forward_step(inputs, when), self._backward_step(cotangent, place, when)
+
+    def _forward_step(self, inputs: Mapping[str, Array], when: str) -> ForwardStep:
+        return ForwardStep(inputs, self._problem.parameters, _when(when))
+
+    def _backward_step(self, cotangent: Array, cache: object, when: str) -> BackwardStep:
+        return BackwardStep(cotangent, cache, self._problem.differentiable, _when(when))
 
     @cached_property
     def _other_cotangents(self) -> tuple[tuple[Array, str], ...]:

@@ -34,7 +34,7 @@ def describe_value(value: object, arrays: list[Array], depth: int = 0) -> Any:
         array = np.array(value, copy=None, subok=False)
         if array.dtype.kind not in "biufc":
             return {"dtype": array.dtype.str if array.dtype.names is None else "|O", "shape": list(array.shape)}
-        arrays.append(array)
+        arrays.append(array.copy())  # the next call may write into it
         return {"array": len(arrays) - 1, "scalar": isinstance(value, np.generic)}
     if value is None or value is True or value is False or (type(value) is str and len(value) < _LONGEST):
         return value

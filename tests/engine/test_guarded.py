@@ -128,3 +128,31 @@ affine_forward, affine_backward = counted(affine_forward), counted(affine_backwa
         checker.close()
         assert words in (result.reason or "")
         assert ("when it was called" in (result.reason or "")) == (11 <= number <= 22)
+
+
+def test_what_a_later_call_writes_into_was_returned_before_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "affine.py"
+    adding = """
+import numpy as np
+from gradcheck_cli.layers import LAYERS
+forward, backward = next(iter(LAYERS["affine"].builtin.values()))
+{kept}
+def affine_forward(x, w, b):
+    out, cache = forward(x, w, b)
+    return out, (cache, np.zeros_like(w))
+def affine_backward(dout, cache):
+    dx, dw, db = backward(dout, cache[0])
+    into = {into}
+    into += dw
+    return dx, into, db
+"""
+    for kept, into, words in (
+        ("", "cache[1]", "dw is added up when backward is called again with the same cache"),
+        ("total = {}", "total.setdefault(dw.shape, np.zeros_like(dw))", "dw is added up when backward is called again"),
+    ):
+        path.write_text(adding.format(kept=kept, into=into))
+        task = Task(spec=str(path), layer="affine", settings=Settings(), limits=Limits())
+        checker = Checker()
+        (result,) = checker.check(task, [AffineCase(N=7, D=2, M=3)])
+        checker.close()
+        assert words in (result.duties["deterministic"].reason or "")
