@@ -54,7 +54,7 @@ _MOST_WITH_ONE_ODD = 5
 #: Lengths for axes of their own.
 _OWN = (4, 5, 6, 7, 8, 9)
 
-_CHEAP = 200  #: elements of a case that are differentiated in a second, with a forward pass of 0.5 ms
+_CHEAP = 600  #: elements of a case that are differentiated in some seconds, with a forward pass of 0.5 ms
 _MOST_TOGETHER = 4  #: axes that are given another length together
 
 #: Those of arrays of so many axes, of which the derivatives would take long.
