@@ -226,10 +226,10 @@ class RepeatedCalls:
         return self._forward_step(inputs, when), self._backward_step(cotangent, place, when)
 
     def _forward_step(self, inputs: Mapping[str, Array], when: str) -> ForwardStep:
-        return ForwardStep(inputs, self._problem.parameters, _when(when))
+        return ForwardStep(inputs, self._problem.parameters, when)
 
     def _backward_step(self, cotangent: Array, cache: object, when: str) -> BackwardStep:
-        return BackwardStep(cotangent, cache, self._problem.differentiable, _when(when))
+        return BackwardStep(cotangent, cache, self._problem.differentiable, when)
 
     @cached_property
     def _other_cotangents(self) -> tuple[tuple[Array, str], ...]:
@@ -315,12 +315,8 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
         raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
     except BaseException as death:  # of the process of user code
         if not hasattr(death, "__notes__"):
-            death.add_note(_when(when))
+            death.add_note(f" when it was called {when}")
         raise
-
-
-def _when(when: str) -> str:
-    return f" when it was called {when}"
 
 
 def _accumulates(names: list[str], when: str) -> str:
