@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from functools import cache
@@ -12,6 +13,7 @@ import numpy as np
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import number_first
@@ -19,6 +21,7 @@ from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
@@ -189,6 +192,13 @@ class Probe:
             and not _differ(at or other, other)
         }
         return sizes | unread
+
+    def _elements(self, case: FunctionCase) -> int:
+        """Count the elements of a case, of a class with those that it keeps: forward is called some times for each."""
+        problem = LAYER.problem(case)
+        with contextlib.suppress(ImplementationError, NotExpressibleError):
+            problem = with_kept(self._readings[0], problem)
+        return sum(value.size for value in problem.inputs.values())
 
     def _case_shows(self, case: FunctionCase) -> bool:
         """Tell whether the output depends on arrays as they are drawn: relu of one negative number does not."""
