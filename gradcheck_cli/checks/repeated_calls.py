@@ -61,7 +61,6 @@ class RepeatedCalls:
             rounding_dtype: the dtype whose roundings results may differ by.
         """
         self._run, self._problem = run, run.problem
-        self._laid_out: dict[object, tuple[dict[str, Array], Array]] = {}  # inputs and cotangent, by what laid them out
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
         least = 0.0 if run.problem.reference else largest_term(run)
         self._scales = {name: max(float(each.scale.max(initial=0)), least) for name, each in expected.items()}
@@ -252,10 +251,8 @@ class RepeatedCalls:
 
     def _in_layout(self, lay_out: Callable[[Array], Array]) -> tuple[dict[str, Array], Array]:
         """Return the inputs and the cotangent, laid out in some way."""
-        if lay_out not in self._laid_out:
-            inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
-            self._laid_out[lay_out] = inputs, lay_out(self._problem.cotangent)
-        return self._laid_out[lay_out]
+        inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
+        return inputs, lay_out(self._problem.cotangent)
 
     @property
     def _first(self) -> Gradients:
