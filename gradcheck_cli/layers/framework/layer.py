@@ -199,7 +199,6 @@ class Layer:
             domain=case.domain,
         )
 
-    @np.errstate(all="ignore")  # what overflows has no scale
     def _sensitivity(self, found: list[Array], inputs: list[Array], settings: list[dict[str, Any]]) -> list[Array]:
         """Return |out|, and how much it changes where inputs are moved, as a multiple of their relative change."""
         source, scales = Random(8), [abs(out) for out in found]  # noqa: S311  # directions, not secrets
@@ -209,10 +208,11 @@ class Layer:
                 return value
             return value * (1 + _MOVED * np.sign(signed_uniform(source, value.shape)))
 
-        for _ in range(_DIRECTIONS):
-            changed = [{key: moved(value) for key, value in each.items()} for each in settings]
-            there = self.returned(map(moved, inputs), *changed)
-            scales = [s + abs(out - at) / _MOVED for s, out, at in zip(scales, there, found, strict=True)]
+        with np.errstate(all="ignore"):  # what overflows has no scale
+            for _ in range(_DIRECTIONS):
+                changed = [{key: moved(value) for key, value in each.items()} for each in settings]
+                there = self.returned(map(moved, inputs), *changed)
+                scales = [s + abs(out - at) / _MOVED for s, out, at in zip(scales, there, found, strict=True)]
         return [np.nan_to_num(scale) for scale in scales]
 
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
