@@ -104,7 +104,10 @@ class RepeatedCalls:
         return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
-        self._expect_passes()
+        if (expect := self._run.calls.expect) is not None:
+            forward = self._forward_step(self._problem.inputs, _SAME_INPUTS)
+            backward = self._backward_step(self._problem.cotangent, 0, _OTHER_CACHE)
+            expect([forward] if self._run.gradients is None else [forward, backward])
         out, cache = self._forward()
         self.repeatable = False
         if (apart := difference(self._run.out, out)) > 0:
@@ -194,13 +197,6 @@ class RepeatedCalls:
         if not self._problem.reference:
             return "; draw from random or np.random, which are seeded before each call"
         return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
-
-    def _expect_passes(self) -> None:
-        """Say that both passes are called as they were first."""
-        if (expect := self._run.calls.expect) is not None:
-            forward = self._forward_step(self._problem.inputs, _SAME_INPUTS)
-            backward = self._backward_step(self._problem.cotangent, 0, _OTHER_CACHE)
-            expect([forward] if self._run.gradients is None else [forward, backward])
 
     def _expect_others(self, cache: object) -> None:
         """Say which calls follow, with a cache or without, of code that passes."""
