@@ -61,7 +61,6 @@ class RepeatedCalls:
             rounding_dtype: the dtype whose roundings results may differ by.
         """
         self._run, self._problem = run, run.problem
-        self._laid_out: dict[object, tuple[dict[str, Array], Array]] = {}  # inputs and cotangent, by what laid them out
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
         least = 0.0 if run.problem.reference else largest_term(run)
         self._scales = {name: max(float(each.scale.max(initial=0)), least) for name, each in expected.items()}
@@ -105,7 +104,10 @@ class RepeatedCalls:
         return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
-        self._expect_passes()
+        if (expect := self._run.calls.expect) is not None:
+            forward = self._forward_step(self._problem.inputs, _SAME_INPUTS)
+            backward = self._backward_step(self._problem.cotangent, 0, _OTHER_CACHE)
+            expect([forward] if self._run.gradients is None else [forward, backward])
         out, cache = self._forward()
         self.repeatable = False
         if (apart := difference(self._run.out, out)) > 0:
@@ -196,13 +198,6 @@ class RepeatedCalls:
             return "; draw from random or np.random, which are seeded before each call"
         return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
 
-    def _expect_passes(self) -> None:
-        """Say that both passes are called as they were first."""
-        if (expect := self._run.calls.expect) is not None:
-            forward = self._forward_step(self._problem.inputs, _SAME_INPUTS)
-            backward = self._backward_step(self._problem.cotangent, 0, _OTHER_CACHE)
-            expect([forward] if self._run.gradients is None else [forward, backward])
-
     def _expect_others(self, cache: object) -> None:
         """Say which calls follow, with a cache or without, of code that passes."""
         if (expect := self._run.calls.expect) is None:
@@ -226,10 +221,10 @@ class RepeatedCalls:
         return self._forward_step(inputs, when), self._backward_step(cotangent, place, when)
 
     def _forward_step(self, inputs: Mapping[str, Array], when: str) -> ForwardStep:
-        return ForwardStep(inputs, self._problem.parameters, _when(when))
+        return ForwardStep(inputs, self._problem.parameters, when)
 
     def _backward_step(self, cotangent: Array, cache: object, when: str) -> BackwardStep:
-        return BackwardStep(cotangent, cache, self._problem.differentiable, _when(when))
+        return BackwardStep(cotangent, cache, self._problem.differentiable, when)
 
     @cached_property
     def _other_cotangents(self) -> tuple[tuple[Array, str], ...]:
@@ -252,10 +247,8 @@ class RepeatedCalls:
 
     def _in_layout(self, lay_out: Callable[[Array], Array]) -> tuple[dict[str, Array], Array]:
         """Return the inputs and the cotangent, laid out in some way."""
-        if lay_out not in self._laid_out:
-            inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
-            self._laid_out[lay_out] = inputs, lay_out(self._problem.cotangent)
-        return self._laid_out[lay_out]
+        inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
+        return inputs, lay_out(self._problem.cotangent)
 
     @property
     def _first(self) -> Gradients:
@@ -315,12 +308,8 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
         raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
     except BaseException as death:  # of the process of user code
         if not hasattr(death, "__notes__"):
-            death.add_note(_when(when))
+            death.add_note(f" when it was called {when}")
         raise
-
-
-def _when(when: str) -> str:
-    return f" when it was called {when}"
 
 
 def _accumulates(names: list[str], when: str) -> str:

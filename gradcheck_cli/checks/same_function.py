@@ -137,14 +137,12 @@ class _Line:
         }
         self.least = {name: _LEAST * size for name, size in sizes.items()}  #: components of the directions
         self.start = np.zeros(1, inputs[names[0]].dtype)
-        self._steps: dict[float, ForwardStep] = {}  # that are expected
         with np.errstate(all="ignore"):  # as where it is called
             self.expect([self.start, self.start, *first_points(self.start)])
 
     def __call__(self, t: Array) -> Array:
         """Call forward at one point."""
-        step = self._steps.get(float(t[0])) or self._step(t)
-        out, _ = self._run.calls.forward(step.inputs, step.parameters)
+        out, _ = self._run.calls.forward(*self._step(t)[:2])
         if not is_output(out, self._run.problem):
             raise ImplementationError("forward returned something else when its inputs were moved")
         return out
@@ -152,8 +150,7 @@ class _Line:
     def expect(self, points: Sequence[Array]) -> None:
         """Say at which points it is called next."""
         if self._run.calls.expect is not None:
-            self._steps |= {t: self._step(at) for at in points if (t := float(at[0])) not in self._steps}
-            self._run.calls.expect([self._steps[float(t[0])] for t in points])
+            self._run.calls.expect([*map(self._step, points)])
 
     def _step(self, t: Array) -> ForwardStep:
         moved = {name: self._inputs[name] + t[0] * direction for name, direction in self.directions.items()}

@@ -63,7 +63,7 @@ class _Planned(NamedTuple):
 
     step: Step
     number: int  #: of the cache that it leaves, or that it is given
-    manner: inside_calls.Manner
+    manner: tuple[bool, bool]  #: whether NumPy warns of nothing, and whether to see which arguments are written into
 
 
 class _Calls:
@@ -116,7 +116,7 @@ class _Calls:
                 known = []
                 break
             known.append(planned)
-        manner = inside_calls.Manner(quiet=np.geterr()["invalid"] == "ignore", watched=current_watch() is not None)
+        manner = (np.geterr()["invalid"] == "ignore", current_watch() is not None)
         for step in steps[len(known) :]:
             number = next(self._numbers) if isinstance(step, ForwardStep) else _number(step.cache, known)
             known.append(_Planned(step, number, manner))
@@ -164,7 +164,7 @@ class _Calls:
             several = self._code.answer()
         except ProcessDiedError as death:
             if 0 < death.step <= len(under_way) and (when := under_way[death.step - 1].step.when):
-                death.add_note(when)
+                death.add_note(f" when it was called {when}")
             raise
         with self._code.reading():
             if not 0 < len(several.value) <= len(under_way):
@@ -181,7 +181,7 @@ class _Calls:
             size += self._size + sum(array.nbytes for array in given)
             if steps and size > LARGE:
                 break
-            steps.append((tuple(manner), *_request(step, number)))
+            steps.append((manner, *_request(step, number)))
         begins, dropped = self._begins, tuple(self._dropped)
         self._begins = None
         self._dropped.clear()

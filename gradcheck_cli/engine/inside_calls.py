@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 
     Inputs = Mapping[str, Array]
     Parameters = Mapping[str, object] | None
-
-
-class Manner(NamedTuple):
-    """How a call is made."""
-
-    quiet: bool  #: whether NumPy warns of nothing
-    watched: bool  #: whether to see which arguments are written into
 
 
 @dataclass
@@ -81,7 +74,8 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answ
     The last is one that raised or learns nothing, or by which it took long or much was returned.
 
     Args:
-        steps: of each call the manner, the pass, the number of the cache, a seed or None, and what the pass takes.
+        steps: of each call whether NumPy warns of nothing, and whether to see which arguments are written into; then
+            the pass, the number of the cache, a seed or None, and what the pass takes.
         dropped: the numbers of caches that are not needed any more.
     """
     for number in dropped:

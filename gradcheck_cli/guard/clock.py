@@ -16,9 +16,6 @@ now, _process_id = time.monotonic, os.getpid  # kept, because user code may repl
 
 _SINCE, _DEPTH, _CALLS, _STEP = range(4)
 
-#: More steps than any request has.
-_MOST_STEPS = 1e6
-
 #: The size of a clock in memory.
 BYTES = 32
 
@@ -74,8 +71,7 @@ class Clock:
     @property
     def step(self) -> int:
         """The latest step of the request, counted from 1; 0 if it has none."""
-        step = self._shared[_STEP]
-        return int(step) if 0 < step < _MOST_STEPS else 0  # user code may have written it
+        return int(min(max(0.0, self._shared[_STEP]), 1e6))  # user code may have written infinity, or NaN
 
 
 _clock: Clock | None = None  # of this process, as its only thread is

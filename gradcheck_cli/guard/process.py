@@ -77,10 +77,7 @@ class Process:
         return self._running.pid if self._running else -1
 
     def send(self, function: Callable[..., Answer], *arguments: object) -> None:
-        """Have a function of a module called, with arguments that can be pickled, and do not wait.
-
-        An answer to the request before that nobody took is dropped.
-        """
+        """Have a function of a module called, and do not wait. An answer before that nobody took is dropped."""
         if self._is_awaited:
             with contextlib.suppress(ProcessDiedError, RequestFailedError):
                 self.receive()

@@ -68,7 +68,7 @@ class ForwardStep(NamedTuple):
 
     inputs: Mapping[str, Array]
     parameters: Mapping[str, object] | None
-    when: str = ""  #: in which of several calls code dies, "when it was called again" for instance
+    when: str = ""  #: in which of several calls code dies, such as "again with the same inputs"
     seed: int | None = None  #: of the generators before it
 
 
