@@ -138,7 +138,7 @@ def smaller(case: Case) -> Iterator[Case]:
 @pytest.mark.parametrize("name", one_in(9, PLANTED))
 def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -> None:
     fault = BY_NAME[name]
-    cases, tried = drawn(fault.layer, 0, 12), 0
+    cases, tried = drawn(fault.layer, 0, 20), 0
 
     @cache  # the neighbours of the smallest case were tried when it was looked for
     def checked(case: Case) -> CaseResult:

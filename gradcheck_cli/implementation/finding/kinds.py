@@ -83,7 +83,7 @@ def kinds_of(slot: Slot) -> list[Kind]:
         return [ONE_HOT, *_KINDS["labels"]]
     if _OFFSET.match(name):
         return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
-    if name in _DATA:
+    if is_data(slot):
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
     return _KINDS[
         "labels"
@@ -92,6 +92,11 @@ def kinds_of(slot: Slot) -> list[Kind]:
         if name in NUMBER_NAMES or slot.whole or _says_size(slot)
         else "arrays"
     ]
+
+
+def is_data(slot: Slot) -> bool:
+    """Tell whether an argument is called what a layer transforms: an array."""
+    return (slot.name if len(slot.name) == 1 else word(slot.name)) in _DATA
 
 
 def _says_size(slot: Slot) -> bool:

@@ -22,6 +22,7 @@ from gradcheck_cli.implementation.finding.kinds import (
     ARRAYS,
     NUMBERS,
     Kind,
+    is_data,
     is_size,
     kinds_of,
     kinds_to_make,
@@ -227,7 +228,8 @@ class _Search(TargetProbe):
         choices = [kinds_to_make(slot)[:most] for slot in self._slots[: self._made]]
         choices += [kinds_of(slot)[:most] for slot in self._slots[self._made :]]
         if most > len(ARRAYS) and self._has_context:
-            choices = [[*choice, *NUMBERS] for choice in choices]
+            likely = zip(self._slots, choices, strict=True)
+            choices = [kinds if is_data(slot) else [*kinds, *NUMBERS] for slot, kinds in likely]
         numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
