@@ -65,6 +65,24 @@ def test_what_is_off_in_float16_alone_does_not_pass() -> None:
             assert ("by more than 8 times what the reference loses" in str(result.reason)) is bool(share)
 
 
+def test_of_two_samples_all_digits_cancel_and_duties_hold() -> None:
+    """Normalized, two samples are 1 and -1, and dx is a millionth of its terms: their roundings breach no duty."""
+    forward, backward = LAYERS["batchnorm"].functions
+
+    def backward_with_absolute_values(dout: Any, cache: Any) -> Any:
+        dx, *others = backward(dout, cache)
+        return dx + 0.1 * abs(dout), *others
+
+    for seed in range(8):
+        for dtype in ("float64", "float32"):
+            case = replace(
+                next(iter(LAYERS["batchnorm"].standard())), N=2, D=2, T=1, mode="train", dtype=dtype, seed=seed
+            )
+            assert (result := check(case)).passed, result.summary()
+            wrong = check(case, (forward, backward_with_absolute_values))
+            assert wrong.duties["linear_in_cotangent"].verdict is Verdict.FAIL, (seed, dtype)
+
+
 def softmax(x: Any) -> Any:
     """Return p, and it again as the cache."""
     exps = np.exp(x - x.max(axis=1, keepdims=True))
