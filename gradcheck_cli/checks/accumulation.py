@@ -30,6 +30,7 @@ _CANCELLED = 2.0
 _TYPICAL = 2.0**-8
 
 
+@np.errstate(all="ignore")  # of what is not finite nothing can be told
 def accumulates_in(array: Array, expected: Estimate, error: Array, roundings: float) -> str | None:
     """Name the dtype in which an array was accumulated: its own, or another one.
 

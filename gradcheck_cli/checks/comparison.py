@@ -172,6 +172,7 @@ def floored(scale: Array) -> Array:
     return np.maximum(scale, SCALE_FLOOR * positive.mean()) if positive.size else scale
 
 
+@np.errstate(all="ignore")  # what is not finite does not stand out
 def _stands_out(elements: Elements, expected: Estimate, tolerance: float) -> bool:
     """Tell whether the worst element, which is not wrong, is off by far more than the others."""
     if elements.roundings <= _LEAST_OUTLIER * max(1.0, tolerance / TOLERANCE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -184,3 +185,17 @@ def test_arrays_are_kept_on_request_only() -> None:
 def test_settings_that_make_no_sense(numbers: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(numbers))):
         Settings(**numbers)
+
+
+def test_extreme_arrays_are_judged_without_a_warning() -> None:
+    """User code may return any number, and a warning, which is an error in tests, must not stop the checker."""
+    extremes = np.array([0.0, 5e-324, 1e-300, 1.0, 1e300, np.inf])
+    for analytic, scale, bound in itertools.product(extremes, repeat=3):
+        scales, bounds = np.full(30, scale), np.full(30, bound)
+        expected = Estimate(value=np.ones(30), scale=scales, error_bound=bounds, method="dense", evaluations=7)
+        array = np.where(np.arange(30) == 3, analytic, 1.0)
+        result = compare(Subject(name="dx", array=array, dtype="float64", shape=(30,)), expected, Settings())
+        if analytic == 1:
+            assert result.verdict is not Verdict.FAIL, (scale, bound)
+        if np.isinf(analytic):
+            assert result.verdict is not Verdict.PASS, (scale, bound)
