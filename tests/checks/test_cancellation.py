@@ -75,11 +75,9 @@ def test_of_two_samples_all_digits_cancel_and_duties_hold() -> None:
 
     for seed in range(8):
         for dtype in ("float64", "float32"):
-            case = replace(
-                next(iter(LAYERS["batchnorm"].standard())), N=2, D=2, T=1, mode="train", dtype=dtype, seed=seed
-            )
-            assert (result := check(case)).passed, result.summary()
-            wrong = check(case, (forward, backward_with_absolute_values))
+            case: dict[str, Any] = {"N": 2, "D": 2, "T": 1, "mode": "train", "dtype": dtype, "seed": seed}
+            assert (result := check("batchnorm", **case)).passed, result.summary()
+            wrong = check("batchnorm", (forward, backward_with_absolute_values), **case)
             assert wrong.duties["linear_in_cotangent"].verdict is Verdict.FAIL, (seed, dtype)
 
 
