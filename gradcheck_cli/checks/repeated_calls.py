@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.cancellation import has_reference, largest_term, with_cancellation
+from gradcheck_cli.checks.agreement import Agreement
 from gradcheck_cli.checks.differentiation import noisy
 from gradcheck_cli.checks.memory_layouts import HOW_TO_SKIP, LAYOUTS, layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.checks.returned import difference, is_numeric, real_arrays
+from gradcheck_cli.checks.run import CaseRun, called
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
 from gradcheck_cli.numeric.arrays import epsilon
@@ -22,17 +23,15 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.checks.agreement import Gradients
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.results.result import Diagnosis, Repetition
 
-    #: Gradients by input, in float64 or wider.
-    Gradients = dict[str, Array]
 
-#: Roundings by which the same gradient may differ between two calls, and a sum of gradients from another one.
-_TWO, _SUM = 2, 4
+#: Roundings by which a sum of gradients may differ from another one.
+_SUM = 4
 
 #: In which calls code raised or died.
 _SAME_INPUTS, _OTHER_INPUTS = "again with the same inputs", "with other inputs"
@@ -61,10 +60,7 @@ class RepeatedCalls:
             rounding_dtype: the dtype whose roundings results may differ by.
         """
         self._run, self._problem = run, run.problem
-        self._expected, self._dtype = expected, rounding_dtype
-        self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
-        least = 0.0 if run.problem.reference else largest_term(run)
-        self._scales = {name: max(float(each.scale.max(initial=0)), least) for name, each in expected.items()}
+        self._apart = Agreement(run, expected, rounding_dtype).apart
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
@@ -95,7 +91,7 @@ class RepeatedCalls:
     def again(self, when: str, lay_out: Callable[[Array], Array] = _as_it_is) -> Gradients:
         """Call both passes again, with arrays that are laid out in some way, and return gradients and output."""
         inputs, cotangent = self._in_layout(lay_out)
-        with _called(when):
+        with called(when):
             out, cache = self._run.calls.forward(inputs, self._problem.parameters)
         gradients = {} if self._run.gradients is None else real_arrays(self._backward(cache, cotangent, when=when))
         return {OUTPUT: out, **gradients} if is_numeric(out) else gradients
@@ -169,7 +165,7 @@ class RepeatedCalls:
     def independent_caches(self) -> str | None:
         """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
         cache, others = self._any_cache(), self._other_inputs
-        with _called(_OTHER_INPUTS):
+        with called(_OTHER_INPUTS):
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
             return "forward came out wrong when it was called with other inputs of the same shapes"
@@ -256,7 +252,7 @@ class RepeatedCalls:
         return {OUTPUT: self._run.out, **self._gradients} if is_numeric(self._run.out) else self._gradients
 
     def _forward(self) -> tuple[object, object]:
-        with _called(_SAME_INPUTS):
+        with called(_SAME_INPUTS):
             return self._run.calls.forward(self._problem.inputs, self._problem.parameters)
 
     def _backward(
@@ -264,7 +260,7 @@ class RepeatedCalls:
     ) -> Mapping[str, object]:
         """Call backward; of gradients that are sums of all calls, return what this call has added."""
         cotangent = self._problem.cotangent if cotangent is None else cotangent
-        with _called(when, hint):
+        with called(when, hint):
             returned = self._run.calls.backward(cotangent, cache, self._problem.differentiable)
         before = self._sums
         arrays = real_arrays({name: returned[name] for name in before if name in returned})
@@ -282,45 +278,6 @@ class RepeatedCalls:
             for name, first in self._gradients.items()
             if name in names and name in second and first.shape == second[name].shape
         }
-
-    def _apart(self, one: Gradients, other: Gradients, times: float = _TWO) -> list[str]:
-        """List the gradients in `one` that are further from the other than `times` their rounding."""
-        return [name for name in one if name not in other or not self._close(name, one[name], other[name], times)]
-
-    def _close(self, name: str, one: Array, other: Array, times: float) -> bool:
-        if one.shape != other.shape:
-            return False
-        if (one == other).all():
-            return True
-        scale = self._scales.get(name, np.nan)
-        if not np.isfinite(scale):
-            scale = float(abs(one[np.isfinite(one)]).max(initial=0))
-        with np.errstate(all="ignore"):
-            apart = np.where((one == other) | (np.isnan(one) & np.isnan(other)), 0.0, abs(one - other))
-        is_close = bool((apart <= times * self._rounding * scale).all())
-        return is_close or bool((apart <= times * self._lost.get(name, 0.0)).all())
-
-    @cached_property
-    def _lost(self) -> dict[str, float]:
-        """How far off a gradient may be because digits cancel within the layer, as in the reference."""
-        if not has_reference(self._run):
-            return {}
-        unit = self._run.settings.tolerance(self._run.dtype) * epsilon(self._run.dtype)
-        lenient = with_cancellation(self._run, self._expected, self._dtype)
-        return {name: unit * float(each.scale.max(initial=0)) for name, each in lenient.items()}
-
-
-@contextlib.contextmanager
-def _called(when: str, hint: str = "") -> Iterator[None]:
-    """Say in an error of user code in which of several calls it was raised."""
-    try:
-        yield
-    except ImplementationError as error:
-        raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
-    except BaseException as death:  # of the process of user code
-        if not hasattr(death, "__notes__"):
-            death.add_note(f" when it was called {when}")
-        raise
 
 
 def _accumulates(names: list[str], when: str) -> str:

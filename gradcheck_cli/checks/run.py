@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -189,3 +190,16 @@ def _cotangents(problem: Problem, names: tuple[str, ...]) -> dict[str, Array]:
     parts = [*problem.parts(problem.cotangent).items()][: problem.cotangents]
     called = names if len(names) == len(parts) else [f"d{name}" for name, _ in parts]
     return {name: part for name, (_, part) in zip(called, parts, strict=True)}
+
+
+@contextlib.contextmanager
+def called(when: str, hint: str = "") -> Iterator[None]:
+    """Say in an error of user code in which of several calls it was raised."""
+    try:
+        yield
+    except ImplementationError as error:
+        raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
+    except BaseException as death:  # of the process of user code
+        if not hasattr(death, "__notes__"):
+            death.add_note(f" when it was called {when}")
+        raise
