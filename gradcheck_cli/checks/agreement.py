@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.cancellation import has_reference, largest_term, with_cancellation
-from gradcheck_cli.numeric.arrays import epsilon
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.run import CaseRun
@@ -35,7 +34,7 @@ class Agreement:
             rounding_dtype: the dtype whose roundings results may differ by.
         """
         self._run, self._expected, self._dtype = run, expected, rounding_dtype
-        self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
+        self._rounding = run.settings.share(rounding_dtype)
         least = 0.0 if run.problem.reference else largest_term(run)
         self._scales = {name: max(float(each.scale.max(initial=0)), least) for name, each in expected.items()}
 
@@ -61,6 +60,6 @@ class Agreement:
         """How far off a gradient may be because digits cancel within the layer, as in the reference."""
         if not has_reference(self._run):
             return {}
-        unit = self._run.settings.tolerance(self._run.dtype) * epsilon(self._run.dtype)
+        unit = self._run.settings.share(self._run.dtype)
         lenient = with_cancellation(self._run, self._expected, self._dtype)
         return {name: unit * float(each.scale.max(initial=0)) for name, each in lenient.items()}

@@ -96,7 +96,7 @@ def with_cancellation(run: CaseRun, expected: Mapping[str, Estimate], dtype: str
     scales = {name: each.scale for name, each in expected.items()}
     wide = np.longdouble if dtype == "float64" else working_dtype(dtype)
     if has_reference(run) and epsilon(wide) < epsilon(dtype):
-        errors, unit = _errors_of_reference(run, dtype, wide), run.settings.tolerance(run.dtype) * epsilon(run.dtype)
+        errors, unit = _errors_of_reference(run, dtype, wide), run.settings.share(run.dtype)
         scales = {name: np.fmax(scale, TIMES * errors[name] / unit) for name, scale in scales.items()}
     else:
         scales = {name: np.full_like(scale, _WITHIN * scale.max(initial=0)) for name, scale in scales.items()}

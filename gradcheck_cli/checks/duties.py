@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from gradcheck_cli.checks.agreement import Agreement
 from gradcheck_cli.checks.comparison import Comparison
 from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.repeated_calls import RepeatedCalls
@@ -52,7 +53,7 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
     subjects = run.subjects.values()
-    calls = RepeatedCalls(run, comparison.expected, _rounding_dtype(run, comparison))
+    calls = RepeatedCalls(run, Agreement(run, comparison.expected, _rounding_dtype(run, comparison)))
     if "deterministic" in skipped and owes_backward:
         calls.allow_sums()
     tests: dict[str, Callable[[], str | None]] = {

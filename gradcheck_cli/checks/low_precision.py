@@ -76,7 +76,7 @@ def _call_passes_in(wide: str, run: CaseRun) -> CaseRun:
     """Call forward and backward in the working dtype, with the same numbers."""
     problem = replace(run.problem, inputs=wide_inputs(run.problem), cotangent=run.problem.cotangent.astype(wide))
     inside = _MAY_COMPUTE_IN[run.dtype]
-    settings = replace(run.settings, tol=run.settings.tolerance(inside) * epsilon(inside) / epsilon(wide))
+    settings = replace(run.settings, tol=run.settings.share(inside) / epsilon(wide))
     again = replace(run, case=replace(run.case, dtype=wide), problem=problem, settings=settings)
     expect_passes(again)
     out, cache = again.calls.forward(problem.inputs, problem.parameters)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.agreement import Agreement
+from gradcheck_cli.checks.cancellation import has_reference
 from gradcheck_cli.checks.differentiation import noisy
 from gradcheck_cli.checks.memory_layouts import HOW_TO_SKIP, LAYOUTS, layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
@@ -19,14 +20,12 @@ from gradcheck_cli.checks.run import CaseRun, called
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.agreement import Gradients
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.results.result import Diagnosis, Repetition
 
 
@@ -51,16 +50,10 @@ def _as_it_is(array: Array) -> Array:
 class RepeatedCalls:
     """Calls forward and backward again, and compares what they return."""
 
-    def __init__(self, run: CaseRun, expected: Mapping[str, Estimate], rounding_dtype: str) -> None:
-        """Call nothing yet.
-
-        Args:
-            run: the first calls.
-            expected: derivatives, of which the largest scale is the unit of a gradient's roundings.
-            rounding_dtype: the dtype whose roundings results may differ by.
-        """
+    def __init__(self, run: CaseRun, agreement: Agreement) -> None:
+        """Take the first calls, and by how much later ones may differ from them; call nothing yet."""
         self._run, self._problem = run, run.problem
-        self._apart = Agreement(run, expected, rounding_dtype).apart
+        self._apart = agreement.apart
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
@@ -181,11 +174,10 @@ class RepeatedCalls:
 
     def _is_wrong(self, out: object, inputs: Mapping[str, Array]) -> bool:
         """Tell whether an output at other inputs is far from the reference, where that of the case is right."""
-        problem, forward = self._problem, self._run.forward
-        known = problem.reference and not problem.expected_for_draws and forward and forward.verdict is Verdict.PASS
-        if not known or not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
+        shape = self._problem.expected.shape
+        if not has_reference(self._run) or not isinstance(out, np.ndarray) or out.shape != shape:
             return False
-        expected = self._run.layer.outputs_for(problem, inputs)
+        expected = self._run.layer.outputs_for(self._problem, inputs)
         with np.errstate(all="ignore"):
             error = abs(out.reshape(-1)[: expected.size] - expected)
             return bool((error > epsilon(self._run.dtype) ** 0.5 * abs(expected).max(initial=0)).any())

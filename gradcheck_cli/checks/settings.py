@@ -68,3 +68,7 @@ class Settings:
     def tolerance(self, dtype: str) -> float:
         """The tolerance for arrays of `dtype`, in roundings."""
         return self.tol if self.tol is not None else min(TOLERANCE, LARGEST_SHARE / epsilon(dtype))
+
+    def share(self, dtype: str) -> float:
+        """The tolerance for arrays of `dtype`, as a share of an element's scale."""
+        return self.tolerance(dtype) * epsilon(dtype)

@@ -165,7 +165,7 @@ class Evidence:
 
     def _bits(self, predicted: Estimate, right: Estimate) -> Array:
         """Return the bits of evidence in each element that a prediction is not what is right."""
-        most = -math.log2(self.run.settings.tolerance(self.dtype) * epsilon(self.dtype))
+        most = -math.log2(self.run.settings.share(self.dtype))
         if right.value.shape != predicted.value.shape:
             return np.full(predicted.value.shape, most)
         elements = judge_elements(predicted.value, right, self.dtype, self.run.settings)

@@ -78,7 +78,7 @@ def kinds_of(slot: Slot) -> list[Kind]:
         return [_HALF]
     if slot.value is Role.SIZE:
         return _kinds_of_sizes(slot, word(slot.name))
-    name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
+    name = _word_of(slot)
     if "onehot" in name:
         return [ONE_HOT, *_KINDS["labels"]]
     if _OFFSET.match(name):
@@ -96,7 +96,11 @@ def kinds_of(slot: Slot) -> list[Kind]:
 
 def is_data(slot: Slot) -> bool:
     """Tell whether an argument is called what a layer transforms: an array."""
-    return (slot.name if len(slot.name) == 1 else word(slot.name)) in _DATA
+    return _word_of(slot) in _DATA
+
+
+def _word_of(slot: Slot) -> str:
+    return slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
 
 
 def _says_size(slot: Slot) -> bool:
