@@ -10,8 +10,7 @@ from typing import Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.entries import named_entries
+from gradcheck_cli.implementation.conventions.containers import Context, named_entries
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has_open_container
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary, word

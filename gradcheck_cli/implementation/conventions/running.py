@@ -14,14 +14,14 @@ from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
+    attributes,
     gradient_places,
     newest,
     snapshot,
     stored_output,
 )
-from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.hints import LABELS
-from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
     make_instance,
@@ -41,7 +41,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     outputs_in,
     times_cotangent,
 )
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has
 from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
@@ -86,10 +86,11 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     def left(cache: Any) -> object:
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
-    lacking = reading.unread if reading.code.title else reading.found.without  # data of networks have no gradient
-    optional = {slot.key for slot in reading.forward if slot.has_default}
+    without, optional = reading.found.without, {slot.key for slot in reading.forward if slot.has_default}
+    lacking = reading.unread if reading.code.title else without  # data of networks have no gradient
     unread = [one for one in lacking if word(one) not in LABELS and one not in optional]
     unread += left_at_zero(packing, absent)
+    own = (*reading.order, *(name for slot in reading.forward for name in slot.inputs if name in without))
     warnings = [f"no gradient of {name} was found; it is not checked" for name in unread]
     for argument in reading.output_in_place_of_input:
         passes = reading.code.name("backward"), reading.code.name("forward")
@@ -101,7 +102,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         forward=run.forward,
         backward=run.backward,
         left_by_forward=left,
-        order=() if reading.layer.reference else (*reading.order, *reading.undifferentiated),
+        order=() if reading.layer.reference else own,
         refusal=reading.refusal,
         given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
@@ -144,10 +145,13 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
-            values = replace(values, context=self._context(values)) if self._needs_context(values) else values
+            contexts = [s for s in reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]
+            needs_cache = has(SlotKind.CACHE, reading.backward)
+            is_required = any(not s.has_default or (needs_cache and instance is not None) for s in contexts)
+            values = replace(values, context=self._context(values)) if is_required else values
             returned = self._call_forward(instance, values)
-            if self._may_fill_context(values) and not has_cache(reading, returned):
-                values = replace(values, context=self._context(values))
+            if contexts and needs_cache and not is_required and not has_cache(reading, returned):
+                values = replace(values, context=self._context(values))  # which forward fills only if it is given one
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
@@ -161,7 +165,7 @@ class _Run:
         if reading.averages and isinstance(returned, np.ndarray):
             returned = returned.mean()
         outputs, cache = outputs_in(reading, returned, values.context)
-        if cache is None and instance is not None and has(SlotKind.CACHE, reading.backward):
+        if cache is None and instance is not None and needs_cache:
             cache = stored_output(instance, before)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.layer.loss and reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -251,18 +255,6 @@ class _Run:
         passed = (s for s in self.reading.forward if s.kind is not SlotKind.CONTEXT)
         given = (values.inputs.get(s.key) if s.kind is SlotKind.INPUT else None for s in passed)
         return Context(tuple(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in given))
-
-    def _contexts(self, values: Values) -> list[Slot]:
-        return [slot for slot in self.reading.contexts if slot.key not in values.inputs]
-
-    def _needs_context(self, values: Values) -> bool:
-        """Tell whether forward must be given a context. A class is not called twice to find out."""
-        by_class = self.reading.code.cls is not None and has(SlotKind.CACHE, self.reading.backward)
-        return any(by_class or not slot.has_default for slot in self._contexts(values))
-
-    def _may_fill_context(self, values: Values) -> bool:
-        """Tell whether forward can be given a context that it was not given, of which backward needs what is in it."""
-        return values.context is None and bool(self._contexts(values)) and has(SlotKind.CACHE, self.reading.backward)
 
 
 def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:

@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.code import LARGE
 from gradcheck_cli.implementation.conventions.gradient_orders import (
     CLOSE,
     RAISES,
@@ -18,7 +19,6 @@ from gradcheck_cli.implementation.conventions.gradient_orders import (
     ordered,
     right_gradients,
 )
-from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered

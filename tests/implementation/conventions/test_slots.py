@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import (
