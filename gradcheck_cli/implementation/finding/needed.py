@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.slots import SIZE
 from gradcheck_cli.implementation.finding.inventory import Offer
 from gradcheck_cli.implementation.loading.missing import missing_module_of, names_read
 
