@@ -78,7 +78,7 @@ class Loader:
             tree = parse_file(file)
         wanted = FileModule(file, relative_top(file, tree), search_folders(file, imported_names(tree)))
         if wanted.name in sys.modules:
-            return _loaded_before(home, wanted.name)
+            return _loaded(home, sys.modules[wanted.name])
         before = set(sys.modules)
         try:
             return self._load(lambda: wanted.run(before), home, file, wanted.roots)
@@ -95,7 +95,7 @@ class Loader:
             ImplementationNotFoundError: it cannot be imported.
         """
         if home in sys.modules:
-            return _loaded_before(home, home)
+            return _loaded(home, sys.modules[home])
         try:
             return self._load(lambda: importlib.import_module(home), home, None, [Path(self.folder)])
         except _NoSuchModuleError:
@@ -129,9 +129,9 @@ class Loader:
                     missing.names.append(name)
                     warnings.append(self._warning(error, name, home, file))
                 else:
-                    warnings += vars(module).get(WARNINGS, [])
-                    _keep_warnings(module, warnings)
-                    return Loaded(home=home, module=module, warnings=tuple(warnings))
+                    if warnings:
+                        vars(module)[WARNINGS] = [*warnings, *vars(module).get(WARNINGS, ())]
+                    return _loaded(home, module)
 
     def _warning(self, error: ModuleNotFoundError, name: str, home: str, file: Path | None) -> str:
         frames = user_frames(error)
@@ -165,16 +165,9 @@ class _NoSuchModuleError(Exception):
     """The module that was asked for is itself what is not there."""
 
 
-def _keep_warnings(module: ModuleType, warnings: list[str]) -> None:
-    """Keep the warnings of the first load with the module, for later loads."""
-    spec = getattr(module, "__spec__", None)
-    if spec is not None and warnings:
-        spec.loader_state = tuple(warnings)
-
-
-def _loaded_before(home: str, name: str) -> Loaded:
-    warnings = getattr(getattr(sys.modules[name], "__spec__", None), "loader_state", None)
-    return Loaded(home=home, module=sys.modules[name], warnings=warnings if isinstance(warnings, tuple) else ())
+def _loaded(home: str, module: ModuleType) -> Loaded:
+    """Return a module with the warnings of its first load."""
+    return Loaded(home=home, module=module, warnings=tuple(vars(module).get(WARNINGS, ())))
 
 
 @contextmanager
