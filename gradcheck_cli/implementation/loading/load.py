@@ -23,8 +23,8 @@ from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 from gradcheck_cli.implementation.loading.missing import Missing
 from gradcheck_cli.implementation.loading.notebook import WARNINGS
 from gradcheck_cli.implementation.loading.packages import (
-    has_module,
     imported_names,
+    module_in,
     package_root,
     parse_file,
     relative_top,
@@ -122,7 +122,7 @@ class Loader:
                     if file is None and f"{home}.".startswith(f"{name}."):
                         raise _NoSuchModuleError from error
                     package = package_root(file) if file else None
-                    if package and package not in roots and has_module(package, name):
+                    if package and package not in roots and module_in(package, name):
                         roots.append(package)
                         add_folder(package)
                         continue
@@ -145,7 +145,7 @@ class Loader:
     def _elsewhere(self, file: Path, name: str) -> str:
         """Say in which folder above a file a module would be found. It is not run: it may be there by chance."""
         for folder in file.parents[1:_ABOVE]:
-            if has_module(folder, name):
+            if module_in(folder, name):
                 shown = os.path.relpath(folder, self.folder) if self.folder else str(folder)
                 return f" beside the file or in its package; PYTHONPATH={shlex.quote(shown)} finds it"
         return ""
