@@ -16,7 +16,7 @@ from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import Fit, Tried
 from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with, public
-from gradcheck_cli.implementation.finding.folder import Definitions, contents
+from gradcheck_cli.implementation.finding.folder import contents
 from gradcheck_cli.implementation.finding.names import speaks_of
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import joined, named_objects, open_place
@@ -153,11 +153,10 @@ class _Search:
             if candidates(package, self.layer):
                 return [package]
 
-        def is_wanted(defined: Definitions) -> bool:
-            return speaks_of(defined.outermost, self.vocabulary.names)
-
-        title = self.layer.title_with_article
-        found = contents(path, "*.py", is_wanted, f"nothing is called after {title}")
+        title, words = self.layer.title_with_article, self.vocabulary.names
+        found = contents(path).only(
+            lambda defined: speaks_of(defined.outermost, words), f"nothing is called after {title}"
+        )
         note = found.note()
         if not found.searched:
             lacking = f"{self.home} is a folder without {title} in its files"

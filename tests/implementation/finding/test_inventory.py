@@ -14,7 +14,7 @@ import pytest
 
 from gradcheck_cli.implementation.finding import names
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, unsearched
+from gradcheck_cli.implementation.finding.folder import pattern_below, with_passes
 from gradcheck_cli.implementation.finding.identify import Identified, identify_layer
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
@@ -288,19 +288,6 @@ def test_a_file_that_imports_all_has_what_it_imports() -> None:
     assert list(found("from ours import *\ndef helper(): ...\n", "other.py")) == []
 
 
-def test_of_a_folder_only_files_that_speak_of_layers_are_run() -> None:
-    Path("mine").mkdir()
-    for name, text in {
-        "layers.py": RELU.format("relu_"),
-        "broken.py": "def affine_forward(x, w, b:\n",
-        "script.py": "raise SystemExit('run')\n",
-        "test_layers.py": RELU.format("relu_"),
-    }.items():
-        Path("mine", name).write_text(text)
-    assert files_in("mine") == ["mine/broken.py", "mine/layers.py"]
-    assert files_in("mine/script.py") == ["mine/script.py"]
-
-
 def test_a_layer_without_a_reference_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = RELU.format("relu_") + RELU.format("")
     assert {one and one.layer for one in found(text).values()} == {"relu"}
@@ -483,11 +470,11 @@ def test_a_folder_says_what_it_leaves_out() -> None:
     }.items():
         Path("mine", name).write_text(text)
     os.mkfifo("mine/g.py")
-    assert files_in("mine") == ["mine/a.py", "mine/b.py", "mine/c.py"]
+    read = with_passes(Path("mine"))
+    assert [str(file) for file in read.searched] == ["mine/a.py", "mine/b.py", "mine/c.py"]
     why = "nothing is called after a layer or a backward pass"
-    assert left_out_of("mine") == f"d.py ({why}); g.py (no regular file); test_e.py (a test)"
-    assert left_out_of("mine/a.py") is None
-    assert unsearched("mine", []) == "mine/*/f.py"
+    assert read.note() == f"g.py (no regular file); test_e.py (a test); d.py ({why})"
+    assert pattern_below("mine", []) == "mine/*/f.py"
     with pytest.raises(
         ImplementationNotFoundError, match=r"without convolution in its files; not searched: a\.py, b\.py"
     ):
