@@ -479,3 +479,39 @@ def test_a_folder_says_what_it_leaves_out() -> None:
         ImplementationNotFoundError, match=r"without convolution in its files; not searched: .*a\.py, b\.py"
     ):
         find("mine", LAYERS["conv"])
+
+
+#: A layer that its network prepares.
+PREPARED = """
+class ReLU:
+    def forward(self, x):
+        self.mask = x > self.threshold
+        return x * self.mask
+    def backward(self, dout):
+        return dout * self.mask
+"""
+NETWORK = "class Network:\n    def add(self, layer):\n        layer.threshold = 0.0\n"
+MAKE = "def make(cls):\n    instance = cls()\n    instance.threshold = 0.0\n    return instance\n"
+
+
+def test_what_only_a_network_sets_is_told_apart_from_a_slip(gradcheck: Program) -> None:
+    Path("layers.py").write_text(f"{PREPARED}{NETWORK}", encoding="utf-8")
+    Path("glue.py").write_text(MAKE, encoding="utf-8")
+    run = gradcheck("layers.py", "--format", "markdown")
+    assert run.returncode == 2
+    assert "its forward reads the attribute threshold, which only other code sets" in run.stdout
+    command = "relu layers.py:ReLU --adapter"
+    assert f"gradcheck {command} FILE.py:make" in run.stdout
+    assert gradcheck(*command.split(), "glue.py:make").returncode == 0
+    Path("layers.py").write_text(PREPARED, encoding="utf-8")
+    run = gradcheck("layers.py")
+    assert run.returncode == 1
+    assert "has no attribute 'threshold'" in run.stdout
+
+
+def test_passes_that_are_called_functions_are_found(gradcheck: Program) -> None:
+    text = CLASS.format("Tanh").replace("forward(", "forward_fct(").replace("backward(", "vjp_fct(")
+    for wrong in ("", "2 * "):
+        Path("layers.py").write_text(f"import numpy as np\n{text.replace('return dout', f'return {wrong}dout')}")
+        run = gradcheck("layers.py", "-q")
+        assert run.returncode == bool(wrong), run.stdout
