@@ -10,9 +10,9 @@ from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import agreeing
-from gradcheck_cli.implementation.finding.advice import command_for
 from gradcheck_cli.implementation.finding.identify import Tried, is_base
 from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
+from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.loading.load import Loader
@@ -55,7 +55,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0])
         if reading is None and (size := size_read(objects)):
             why = f"it reads {size} from the file, with which alone its gradient can be right; make that an argument"
-            return Tried(reason=f"{why}, or give shapes that go with it: {command_for(offer)}")
+            return Tried(reason=f"{why}, or give shapes that go with it: {_command_for(offer)}")
         return Tried(cases=cases, right=reading is not None, unread=reading.unread if is_class and reading else ())
     if found.makes_instances and is_base(found):
         return None
@@ -65,7 +65,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     if lacking := module_needed_by((*named, *objects)):
         return Tried(reason=install_first(lacking, offer.spec))
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
-    if command := command_for(offer):
+    if command := _command_for(offer):
         return Tried(reason=f"{why}; give them: {command}, or {make}")
     if len(objects) == 1:
         make = "--adapter FILE.py:make, where make(cls) returns an instance, and --shape for what forward takes"
@@ -89,6 +89,12 @@ def _try_network(offer: Offer, network: Network) -> Tried | None:
         return None
     why = "has no loss, and its gradients are those of no usual one; give it a method loss(X, y)"
     return Tried(reason=f"{network.name} {why}, and type {command}")
+
+
+def _command_for(offer: Offer) -> str:
+    """Write a command with a flag for each argument; "" where one is a function, which no flag gives."""
+    flags = [flag_of(name) for name in offer.arguments] + [flag_of(name, made_with=True) for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags]) if all(flags) else ""
 
 
 def _shape_words(case: Case) -> list[str]:

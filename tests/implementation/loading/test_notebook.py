@@ -77,7 +77,7 @@ def test_a_notebook_is_checked_as_it_is(tmp_path: Path, convcheck: Program, grad
     assert gradcheck(".").returncode == 1
     run = convcheck("right.ipynb")
     assert run.returncode == 2
-    assert "`gradcheck affine right.ipynb` checks it" in run.stderr
+    assert "`gradcheck right.ipynb` checks it" in run.stderr
 
 
 def test_version_3_of_the_format_is_read() -> None:
