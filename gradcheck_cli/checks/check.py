@@ -143,7 +143,7 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
             if prepared.calls.expect is not None:
                 from gradcheck_cli.checks.expected_calls import expect_case  # only for code in another process
 
-                expect_case(prepared)
+                prepared = expect_case(prepared)
             run = call_passes(prepared)
             derivatives = _differentiate(run)
             comparison = compare_gradients(run, derivatives)

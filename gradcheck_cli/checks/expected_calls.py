@@ -9,17 +9,18 @@ from gradcheck_cli.checks.differentiation import steps_in_wider_dtype, wide_inpu
 from gradcheck_cli.checks.other_calls import OtherCalls
 from gradcheck_cli.checks.run import CaseRun, first_steps
 from gradcheck_cli.checks.same_function import Line, may_be_reference, remember_reference
+from gradcheck_cli.data.frozen import replace
 
 
-def expect_case(run: CaseRun) -> None:
-    """Have the calls of a case made, and meanwhile differentiate the reference."""
+def expect_case(run: CaseRun) -> CaseRun:
+    """Have the calls of a case made, and meanwhile differentiate the reference; return the run with these calls."""
     problem, expect = run.problem, run.calls.expect
     if expect is None or not problem.reference or problem.cache_optional:
-        return
-    steps = first_steps(run)
-    is_compared = may_be_reference(run)
+        return run
+    steps, others, is_compared = first_steps(run), OtherCalls(run), may_be_reference(run)
     if is_compared:
-        steps += [*steps_in_wider_dtype(run), *Line(run, wide_inputs(problem)).first_steps()]
-    expect([*steps, *OtherCalls(run).steps(len(steps))])
+        steps += [*steps_in_wider_dtype(run), *Line(run, wide_inputs(problem)).steps()]
+    expect([*steps, *others.steps(len(steps))])
     if is_compared:
         remember_reference(run)
+    return replace(run, others=others)

@@ -52,7 +52,7 @@ class RepeatedCalls:
 
     def __init__(self, run: CaseRun, agreement: Agreement) -> None:
         """Take the first calls, and by how much later ones may differ from them; call nothing yet."""
-        self._run, self._problem, self._others = run, run.problem, OtherCalls(run)
+        self._run, self._problem, self._others = run, run.problem, run.others or OtherCalls(run)
         self._apart = agreement.apart
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
@@ -93,7 +93,7 @@ class RepeatedCalls:
         return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
-        if (expect := self._run.calls.expect) is not None:
+        if (expect := self._run.calls.expect) is not None and self._run.others is None:
             steps = self._others.steps()
             expect(steps[:1] if self._run.gradients is None else steps)
         out, cache = self._forward()

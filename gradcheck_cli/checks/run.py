@@ -31,6 +31,7 @@ from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.results.result import ArrayResult, Verdict
 
 if TYPE_CHECKING:
+    from gradcheck_cli.checks.other_calls import OtherCalls
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.layer import Layer
 
@@ -44,6 +45,7 @@ class CaseRun:
     implementation: Implementation  #: as its author wrote it
     settings: Settings
     problem: Problem
+    others: OtherCalls | None = None  #: the calls after the first ones, if these are expected in another process
     out: object = None  #: what forward returned
     cache: object = None
     forward: ArrayResult | None = None  #: `out` compared with the reference; None without a reference

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
-from gradcheck_cli.numeric.richardson import first_points
+from gradcheck_cli.numeric.richardson import MIN_ROWS, first_points
 from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
@@ -83,8 +83,9 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
     try:
         line = Line(run, numeric_inputs(run))
         derivatives = (_reference_before if _is_small(run) else _reference)(run.case, run.implementation.absent)
-        if not all(one.affine for one in derivatives.estimates.values()):
-            line.expect(first_points(line.start, _ROWS_IF_CURVED))
+        is_curved = not all(one.affine for one in derivatives.estimates.values())
+        if (expect := run.calls.expect) is not None and (is_curved or run.others is None):
+            expect(line.steps(_ROWS_IF_CURVED if is_curved else MIN_ROWS))
         center = Evaluation(line, line.start, run.problem.cotangent)
         box = BlackBox(line, line.start, center)
         apart = _distance(box, line, derivatives, resolution(run.dtype))
@@ -166,15 +167,10 @@ class Line:
             raise ImplementationError("forward returned something else when its inputs were moved")
         return out
 
-    def expect(self, points: Sequence[Array]) -> None:
-        """Say at which points it is called next."""
-        if self._run.calls.expect is not None:
-            self._run.calls.expect([*map(self._step, points)])
-
     @np.errstate(all="ignore")  # as where it is called
-    def first_steps(self) -> list[ForwardStep]:
-        """Return the calls that come first."""
-        return [*map(self._step, [self.start, self.start, *first_points(self.start)])]
+    def steps(self, rows: int = MIN_ROWS) -> list[ForwardStep]:
+        """Return the calls that come first, with so many rows of a tableau."""
+        return [*map(self._step, [self.start, self.start, *first_points(self.start, rows)])]
 
     def _step(self, t: Array) -> ForwardStep:
         moved = {name: self._inputs[name] + t[0] * direction for name, direction in self.directions.items()}

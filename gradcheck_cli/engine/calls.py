@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -91,7 +91,7 @@ class _Calls:
         """Call forward; the cache stays there."""
         if watched := current_watch() is not None:
             self._watched = dict(inputs)
-        answer, number = self._call(ForwardStep(inputs, parameters, seed=self._seed, watched=watched))
+        answer, number = self._call(ForwardStep(inputs, parameters, seed=self._seed, watched=watched), "out")
         with self._code.reading():
             self._note_written(answer)
             out = value_of(answer.value["out"], answer.arrays)
@@ -104,7 +104,7 @@ class _Calls:
         """Call backward with the cache of a forward."""
         if watched := current_watch() is not None:
             self._watched |= cotangents(cotangent)
-        answer, _ = self._call(BackwardStep(cotangent, cache, names, seed=self._seed, watched=watched))
+        answer, _ = self._call(BackwardStep(cotangent, cache, names, seed=self._seed, watched=watched), "gradients")
         with self._code.reading():
             self._note_written(answer)
             found = answer.value["gradients"]
@@ -112,21 +112,18 @@ class _Calls:
 
     def expect(self, steps: Sequence[Step]) -> None:
         """Have calls made that will be asked for, other than those that are expected already."""
-        before = {key: len(calls) for key, calls in self._expected.items()}
         calls: list[_Call] = []
+        known: Counter[Hashable] = Counter()
         for step in steps:
             number = None
             if isinstance(step, BackwardStep):
                 number = calls[step.cache].number if isinstance(step.cache, int) else _number(step)
-            key = _key(step, number)
-            same = self._expected[key]
-            if before.get(key):
-                calls.append(same[-before[key]])
-                before[key] -= 1
-            else:
-                calls.append(self._new(step, number))
-                same.append(calls[-1])
-                self._unmade.append(calls[-1])
+            same = self._expected[key := _key(step, number)]
+            if known[key] == len(same):
+                same.append(self._new(step, number))
+                self._unmade.append(same[-1])
+            calls.append(same[known[key]])
+            known[key] += 1
         if self._unmade and not self._under_way:
             self._make_calls()
 
@@ -150,8 +147,8 @@ class _Calls:
         except (ProcessDiedError, ReportedError):  # the verdict is worth more than its place
             return replace(result, place=None)
 
-    def _call(self, step: Step) -> tuple[Answer, int]:
-        """Return the answer to a call, and the number of its cache.
+    def _call(self, step: Step, returned: str) -> tuple[Answer, int]:
+        """Return the answer to a call, under a key that says what is returned, and the number of its cache.
 
         Raises:
             Exception: the call did.
@@ -166,7 +163,8 @@ class _Calls:
                     self._unmade.appendleft(call)
                 self._make_calls()
             self._receive()
-        self._code.raise_error(call.answer.value)
+        if returned not in call.answer.value:
+            self._code.raise_error(call.answer.value)
         return call.answer, call.number
 
     def _new(self, step: Step, number: int | None) -> _Call:

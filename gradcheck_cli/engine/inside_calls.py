@@ -85,7 +85,7 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answ
         session.caches.pop(number, None)
     found: list[dict[str, Any]] = []
     arrays: list[Array] = []
-    deadline = now() + _SOON
+    deadline, size = now() + _SOON, 0
     for (quiet, watched, repeats, seed), make, number, *arguments in steps:
         next_step()
         before = len(arrays)
@@ -102,7 +102,8 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answ
         returned = [array.tobytes() for array in arrays[before:]] if repeats or make not in session.first else []
         if (session.first.setdefault(make, returned) != returned and repeats) or found[-1].get("left") == "none":
             return Answer([found, False], arrays)
-        if now() > deadline or sum(array.nbytes for array in arrays) > MOST_BYTES:
+        size += sum(array.nbytes for array in arrays[before:])
+        if now() > deadline or size > MOST_BYTES:
             break
     return Answer([found, True], arrays)
 
