@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.style import make_console, word
+from gradcheck_cli.report.style import make_console, make_table, word
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
@@ -113,7 +112,7 @@ def _table(sweeps: dict[str, Sweep], shown: tuple[float, ...], *, wide: bool) ->
     """Make the table of some gradients, column by column; with slopes if it may be wide."""
     own = {sweep.steps[1] for sweep in sweeps.values() if sweep.affine}
     steps = sorted({*shown, *own}, reverse=True)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
+    table = make_table()
     table.add_column("h", no_wrap=True)
     columns: list[list[Text]] = []
     for name, sweep in sweeps.items():

@@ -65,7 +65,8 @@ class TableReport:
         several = len(self._grades) > 1
         if several:
             self._gap()
-            self._console.print(grade_table(self._grades, layers=self._run.surveyed, by=self._options.by))
+            table = grade_table(self._grades, self._console.width, layers=self._run.surveyed, by=self._options.by)
+            self._console.print(table)
         elif not self._introduced:
             for result in self._first.values():
                 self._introduce(result)
