@@ -128,23 +128,6 @@ def completion_command(shell: str) -> None:
     click.echo(script(shell, ("convcheck", "gradcheck")), nl=False)
 
 
-@click.command("man", help="Print the manual page of a program, as man reads it.")
-@click.argument("program", type=click.Choice(["convcheck", "gradcheck"]))
-@click.pass_context
-def man_command(ctx: click.Context, program: str) -> None:
-    """Print the page."""
-    from gradcheck_cli.cli.manual import group_page, layer_page  # only wanted here
-
-    if program == "convcheck":
-        page = layer_page(layer_command("convcheck", "conv"))
-    else:
-        group = ctx.find_root().command
-        assert isinstance(group, click.Group)
-        others = [(name, command.get_short_help_str(limit=100)) for name, command in group.commands.items()]
-        page = group_page(group, files_command("gradcheck"), others)
-    click.echo(page, nl=False)
-
-
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")
 def schema_command() -> None:
     """Print the JSON Schema."""
