@@ -155,12 +155,18 @@ def _version_flag(program: str) -> Flag:
 
 def _configuration_flags(layer: Layer | None) -> list[Flag]:
     def read(ctx: click.Context, param: click.Parameter, ignored: bool) -> None:  # noqa: ARG001, FBT001
-        from gradcheck_cli.cli.configuration import may_be_configured  # not for --help
+        if ignored or ctx.resilient_parsing:
+            return
+        from gradcheck_cli.cli.configuration import ConfigurationError, find_file, variables  # not for --help
 
-        if not (ignored or ctx.resilient_parsing) and may_be_configured():
-            from gradcheck_cli.cli.defaults import configure  # only where there is a configuration
+        try:
+            file = find_file()
+            if file or variables():
+                from gradcheck_cli.cli.defaults import configure  # only where there is a configuration
 
-            ctx.meta[_CONFIGURED] = configure(ctx, layer.name if layer else None)
+                ctx.meta[_CONFIGURED] = configure(ctx, layer.name if layer else None, file)
+        except ConfigurationError as error:
+            raise click.ClickException(f"{error}.") from error
 
     shown = "shows the value of every flag and where it comes from, and checks nothing"
     ignored = "ignores [tool.gradcheck] of pyproject.toml, and the variables GRADCHECK_*"
