@@ -285,9 +285,7 @@ def test_shared_flags_do_what_they_do_elsewhere(gradcheck: Program, tmp_path: Pa
     cases = [json.dumps(result["case"]) for part in parts for result in part["results"] if len(result["case"]) > 2]
     assert sorted(cases) == sorted(json.dumps(result["case"]) for result in one["results"] if len(result["case"]) > 2)
     stopped = gradcheck("layers.py", "--max-failures", "2", "-q").stdout
-    assert stopped.splitlines()[-1].startswith(
-        "stopped by --max-failures after 11 of 23 cases: 7 passed, 2 failed, 2 skipped"
-    )
+    assert stopped.splitlines()[-1].startswith("stopped early after 11 of 23 cases: 7 passed, 2 failed, 2 skipped")
     more = report_of(gradcheck("layers.py:Tanh", "--dtype", "float16,float32", "--seed", "3", "--json", "-"))
     assert {(result["case"]["dtype"], result["case"]["seed"]) for result in more["results"]} == {
         ("float16", 3),

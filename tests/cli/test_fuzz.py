@@ -198,7 +198,7 @@ def test_a_run_ends_after_so_many_failures(convcheck: Program, layer_file: Layer
     flags = (*SMALL, "--N", "1..9", "--max-failures", "3")
     run = convcheck("layers.py", *flags)
     assert (run.returncode, run.stderr) == (1, "")
-    assert "stopped by --max-failures after 3 of 9 cases: 3 failed" in run.stdout
+    assert "stopped early after 3 of 9 cases: 3 failed" in run.stdout
     summary = report_of(convcheck("layers.py", *flags, "--json", "-"))["summary"]
     assert (summary["cases"], summary["fail"], summary["stopped"]) == (3, 3, True)
 
