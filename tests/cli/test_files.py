@@ -65,7 +65,7 @@ def affine_relu_forward(x, w, b):
 
 def eval_numerical_gradient(f, x): ...
 """
-HANGING = "def relu_forward(x):\n    while True: ...\n\n\ndef relu_backward(dout, x): ...\n"
+HANGING = "import time\n\n\ndef relu_forward(x): time.sleep(1000)\n\n\ndef relu_backward(dout, x): ...\n"
 EXITING = "import os\n\n\ndef relu_forward(x): os._exit(3)\n\n\ndef relu_backward(dout, x): ...\n"
 
 ROWS = """\
@@ -111,7 +111,6 @@ def test_a_row_each_the_worst_last(gradcheck: Program, tmp_path: Path) -> None:
     listed = gradcheck("layers.py", "--show", "failed").stdout
     assert listed.count("  FAIL  ") == 7
     assert ROWS in listed
-    assert gradcheck("layers.py", "--show", "grades").stdout.startswith(ROWS)
 
 
 @pytest.mark.long
