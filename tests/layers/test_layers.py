@@ -181,7 +181,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.recurrent.gru import GruCache\n"
         "from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
-        "from gradcheck_cli.layers.loss.loss import label_scores, one_hot\n"
+        "from gradcheck_cli.layers.loss.scores import label_scores, one_hot\n"
         "from gradcheck_cli.layers.loss.targets import divisor_of\n"
         "from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward\n"
     )
