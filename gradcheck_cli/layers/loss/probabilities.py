@@ -12,8 +12,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.loss.loss import GuardedTerms, wrong_slopes
-from gradcheck_cli.layers.loss.scores import one_hot
+from gradcheck_cli.layers.loss.loss import GuardedTerms, one_hot, wrong_slopes
 from gradcheck_cli.layers.loss.targets import (
     DividedCase,
     Param,

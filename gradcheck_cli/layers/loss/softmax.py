@@ -9,19 +9,63 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import row_sum
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula, fault
-from gradcheck_cli.layers.framework.fault import Fault, Observed
+from gradcheck_cli.layers.framework.fault import (
+    EquationFault,
+    Equations,
+    Fault,
+    Formula,
+    Observed,
+    Overflow,
+    exp_overflow,
+    fault,
+)
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, row_sum
 from gradcheck_cli.layers.framework.text_parameters import real
-from gradcheck_cli.layers.loss.guarded import guarded, overflows
-from gradcheck_cli.layers.loss.loss import wrong_slopes
-from gradcheck_cli.layers.loss.scores import ScoresCase, label_scores, one_hot, scores_loss
-from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, lowered
+from gradcheck_cli.layers.loss.loss import GuardedTerms, ScoresCase, label_scores, one_hot, scores_loss, wrong_slopes
+from gradcheck_cli.layers.rowwise.softmax_activation import SHARES, WRONG_TOTALS, lowered
 from gradcheck_cli.numeric.arrays import Array
+
+
+def guarded(v: Any, e: float) -> Iterator[GuardedTerms]:
+    """Yield softmax losses with a guarded logarithm, or a guarded sum of exponentials."""
+    p, exp_of_label, slopes = row_sum(v.p * v.label), row_sum(v.exps * v.label), [v.exps / (v.total + e) - v.label]
+    yield GuardedTerms(
+        "guarded-logarithm",
+        "Forward guards its logarithm by {guard}",
+        f"The loss of a sample is at most {-np.log(e):.3g}; log(sum(exp(x))) - x[y] needs no guard.",
+        [-np.log(guarded) for guarded in (p + e, np.maximum(p, e), np.clip(p, e, 1 - e))],
+        slopes,
+    )
+    yield GuardedTerms(
+        "guarded-sum",
+        "Forward adds {guard} to the sum of exponentials",
+        "With the largest score subtracted, that sum is at least 1 and needs no guard.",
+        [np.log(v.total + e) - np.log(exp_of_label), -np.log(exp_of_label / (v.total + e) + e)],
+        slopes,
+    )
+
+
+def overflows(v: Any, dx: Array | None) -> Iterator[Overflow]:
+    """Yield why a softmax loss is infinite or NaN, though the right one is finite. A mask of 0 makes NaN of infinity.
+
+    Args:
+        v: the scores x (R, C) of all rows in the dtype under test, one-hot labels and probabilities p.
+        dx: the gradient that was returned; None if it is not finite. From it one sees whether probabilities are right.
+    """
+    overflow = [*exp_overflow(v.x, "it changes neither p nor the loss")]
+    # Divided by a sum that is infinite, all probabilities of a sample are 0.
+    likely = (v.p > 0.5) & (v.label == 0) & v.mask
+    lost = dx is None or dx.size != v.x.size or (overflow and (dx.reshape(v.x.shape)[likely] == 0).any())
+    if not lost and (v.p[v.label != 0] == 0).any():
+        yield Overflow(
+            code="log-underflow",
+            cause=f"Forward takes the logarithm of a probability that underflows to 0 in {v.x.dtype}.",
+            remedy="Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score.",
+        )
+    yield from overflow
 
 
 @frozen

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import row_sum
-from gradcheck_cli.layers.framework.equations import fault
-from gradcheck_cli.layers.loss.loss import wrong_slopes
-from gradcheck_cli.layers.loss.scores import ScoresCase, label_scores, one_hot, scores_loss
+from gradcheck_cli.layers.framework.fault import fault
+from gradcheck_cli.layers.framework.problem import row_sum
+from gradcheck_cli.layers.loss.loss import ScoresCase, label_scores, one_hot, scores_loss, wrong_slopes
 from gradcheck_cli.numeric.arrays import Array
 
 

@@ -15,8 +15,7 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.loss.loss import GuardedTerms, loss_layer
-from gradcheck_cli.layers.loss.scores import one_hot
+from gradcheck_cli.layers.loss.loss import GuardedTerms, loss_layer, one_hot
 from gradcheck_cli.numeric.arrays import Array
 
 Param = Mapping[str, Any]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.layers.framework.axes import Axis
-from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, Formula, fault
-from gradcheck_cli.layers.framework.reshapes import misread
+from gradcheck_cli.layers.framework.fault import Equation, EquationFault, Equations, Formula, fault
+from gradcheck_cli.layers.framework.faults import misread
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names

@@ -15,10 +15,10 @@ from gradcheck_cli.layers.conv.geometry import (
     OVERLAPS,
     WindowedCase,
     different_kernels,
+    random_geometry,
     uneven,
     window_relations,
 )
-from gradcheck_cli.layers.conv.random_geometry import random_geometry
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer

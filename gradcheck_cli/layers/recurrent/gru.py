@@ -9,10 +9,9 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.framework.equations import Equations, fault
+from gradcheck_cli.layers.framework.fault import Equations, fault
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.recurrent.gates import gate_faults
-from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes
+from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes, gate_faults
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
 

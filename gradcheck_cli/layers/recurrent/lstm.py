@@ -10,9 +10,16 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, fault
-from gradcheck_cli.layers.recurrent.gates import gate_faults
-from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
+from gradcheck_cli.layers.framework.fault import Equation, EquationFault, Equations, fault
+from gradcheck_cli.layers.recurrent.recurrent import (
+    PRODUCTS,
+    Cell,
+    Recurrent,
+    SequenceCase,
+    StepCase,
+    declare_axes,
+    gate_faults,
+)
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
 
