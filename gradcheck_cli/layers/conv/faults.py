@@ -78,16 +78,15 @@ def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator
 
 def wrong_filters(convolution: Convolution) -> Iterator[Fault]:
     """Yield products with the wrong filter."""
-    remedy = "Pair each filter of w with its own channel of dout."
-    orders: dict[str, Callable[[Array], Array]] = {
-        "in reverse order": lambda w: w[::-1],
-        "rolled by one": partial(np.roll, shift=1, axis=0),
-        "rolled back by one": partial(np.roll, shift=-1, axis=0),
-    }
+    remedy, reverse = (
+        "Pair each filter of w with its own channel of dout.",
+        "In {names} the filters are in reverse order.",
+    )
+    yield _turned(convolution.backward, "filters-permuted", reverse, remedy, lambda w: w[::-1])
     if convolution.groups > 1:
-        orders["those of the next group"] = lambda w: np.roll(w, len(w) // convolution.groups, axis=0)
-    for words, turn in orders.items():
-        yield _turned(convolution.backward, "filters-permuted", f"In {{names}} the filters are {words}.", remedy, turn)
+        other = "In {names} the filters are those of the next group."
+        step = partial(np.roll, shift=convolution.case.geometry["F"] // convolution.groups, axis=0)
+        yield _turned(convolution.backward, "filters-permuted", other, remedy, step)
 
 
 def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[[Array], Array]) -> Fault:
@@ -107,11 +106,10 @@ def moved_windows(convolution: Convolution) -> Iterator[Fault]:
     for code, cause, remedy, stride, pad in displaced_windows(convolution):
         gradients = partial(convolution.backward, stride=stride, pad=pad)
         yield Fault(code, cause, remedy, gradients)
-    right, axes = convolution.stride[0], len(convolution.stride)
-    for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
-        apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
+    if (right := convolution.stride[0]) > 2:
+        apart = f"In {{names}} windows are taken 2 elements apart, where the stride is {right}."
         between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-        gradients = partial(convolution.backward, stride=(wrong,) * axes)
+        gradients = partial(convolution.backward, stride=(2,) * len(convolution.stride))
         yield Fault("stride-misdilated", apart, between, gradients)
 
 
@@ -128,24 +126,15 @@ def _of_part(right: Backward, kept: tuple[slice, ...], inputs: Gradients, cotang
 def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
     """Yield arrays whose rows and columns are exchanged, where w has these axes."""
 
-    def turned(array: Array, *, reshape: bool = True) -> Array:
-        other = array.swapaxes(-1, -2)
-        return other.reshape(array.shape) if reshape else other
+    def exchanged(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
+        found = {name: value for name, value in right(inputs, cotangent).items() if name in ("x", "w")}
+        turned = {name: value.swapaxes(-1, -2) for name, value in found.items()}
+        return {name: value.reshape(found[name].shape) if reshape else value for name, value in turned.items()}
 
-    def result(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
-        found = right(inputs, cotangent)
-        return {name: turned(found[name], reshape=reshape) for name in ("x", "w")}
-
-    exchanged: list[tuple[str, Backward]] = [
-        ("the result", partial(result, reshape=False)),
-        ("the result", partial(result, reshape=True)),
-        ("dout", lambda inputs, g: right(inputs, turned(g))),
-        ("x", lambda inputs, g: {"w": right({**inputs, "x": turned(inputs["x"])}, g)["w"]}),
-    ]
-    for what, gradients in exchanged:
-        cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
-        remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
-        yield Fault("height-width-confused", cause, remedy, gradients)
+    cause = "In {names} height and width are confused: the rows and columns of the result are exchanged."
+    remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
+    for reshape in (False, True):
+        yield Fault("height-width-confused", cause, remedy, partial(exchanged, reshape=reshape))
 
 
 #: The orders in which columns are kept as a matrix: samples, channels, positions of the kernel, and windows.
