@@ -166,7 +166,8 @@ def is_gradient_name(name: str, of: str) -> bool:
 
 def places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
     """Return the places that paths lead to, those at which there is something."""
-    return [Place(value_at(holder, path[:-1]), path[-1]) for path in paths if value_at(holder, path) is not None]
+    owners = ((value_at(holder, path[:-1]), path[-1]) for path in paths)
+    return [Place(owner, key) for owner, key in owners if value_at(owner, (key,)) is not None]
 
 
 def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> object:
