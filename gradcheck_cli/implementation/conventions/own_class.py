@@ -25,6 +25,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     SlotKind,
     parameters_of,
     slot_for,
+    with_meaning,
 )
 from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -77,18 +78,16 @@ def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
     required = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT or slot.kind is SlotKind.COTANGENT]
     names = {slot.name: slot.key for slot in reading.forward if slot.kind is SlotKind.INPUT}
     if len(required) == 1 and required[0].kind is SlotKind.INPUT and required[0].name not in names:
-        yield replace(reading, backward=_exchanged(reading.backward, required[0], SlotKind.COTANGENT, "out"))
+        other = with_meaning(reading.backward, required[0].name, SlotKind.COTANGENT, key="out")
+        yield replace(reading, backward=other)
     yield reading
     if len(required) > 1 and reading.has_cotangent:  # of a loss it may be the probabilities that forward has kept
         yield replace(reading, backward=with_cache_for_cotangent(reading.backward))
     left = [key for key in names.values() if key not in {slot.key for slot in required}]
     if len(required) == len(names) > 1 and len(left) == 1 and reading.has_cotangent:
         first = next(slot for slot in required if slot.kind is SlotKind.COTANGENT)
-        yield replace(reading, backward=_exchanged(reading.backward, first, SlotKind.INPUT, left[0]), averages=True)
-
-
-def _exchanged(slots: Slots, slot: Slot, kind: SlotKind, key: str) -> Slots:
-    return tuple(replace(one, kind=kind, key=key) if one is slot else one for one in slots)
+        other = with_meaning(reading.backward, first.name, SlotKind.INPUT, key=left[0])
+        yield replace(reading, backward=other, averages=True)
 
 
 def _own_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
