@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.both_passes import expanded, instance_passes
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.expand import expanded
-from gradcheck_cli.implementation.conventions.methods import instance_passes
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of

@@ -15,8 +15,6 @@ from inspect import Parameter
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.own_function import forward_slots, gradient_slots, own_reading
-from gradcheck_cli.implementation.conventions.own_variants import variants
 from gradcheck_cli.implementation.conventions.passes import with_cache_for_cotangent
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
@@ -28,6 +26,8 @@ from gradcheck_cli.implementation.conventions.slots import (
     with_meaning,
 )
 from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
+from gradcheck_cli.implementation.conventions.unknown_function import forward_slots, gradient_slots, unknown_reading
+from gradcheck_cli.implementation.conventions.unknown_variants import variants
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     Slots = tuple[Slot, ...]
 
 
-def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, made: object = None) -> Iterator[Reading]:
+def unknown_class_readings(
+    cls: type, forward: str, backward: str, layer: Layer, made: object = None
+) -> Iterator[Reading]:
     """Yield the ways to read a class of no known layer, the likeliest first.
 
     Raises:
@@ -52,9 +54,9 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
         slots_back = gradient_slots(called, back, slots, settings=settings[1]) if back else [()]
     code = Code(cls=cls, forward=forward, backward=backward, made=made)
     parameters = [] if made is not None else parameters_of(cls)
-    several = variants([own_reading(code, layer, slots, one) for one in slots_back], (), ())
+    several = variants([unknown_reading(code, layer, slots, one) for one in slots_back], (), ())
     for (title, stand_ins), reading in itertools.product(stand_ins_for(parameters).items(), [*several]):
-        constructor = tuple(map(partial(_own_slot, stand_ins), parameters))
+        constructor = tuple(map(partial(_constructor_slot, stand_ins), parameters))
         taken = {slot.key for slot in constructor}
         named = tuple(_renamed(slot, taken) for slot in reading.forward)
         yield from _with_other_cotangents(
@@ -90,7 +92,7 @@ def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
         yield replace(reading, backward=other, averages=True)
 
 
-def _own_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
+def _constructor_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
     """Read an argument of a constructor: given something that stands in, or as ever, or else by its own name."""
     if parameter.name in stand_ins:
         return slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
+from gradcheck_cli.implementation.conventions.network_steps import DATA
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, is_context, with_meaning, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
-from gradcheck_cli.implementation.conventions.step import DATA
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
