@@ -50,15 +50,17 @@ def _as_it_is(array: Array) -> Array:
 class RepeatedCalls:
     """Calls forward and backward again, and compares what they return."""
 
-    def __init__(self, run: CaseRun, agreement: Agreement) -> None:
-        """Take the first calls, and by how much later ones may differ from them; call nothing yet."""
+    def __init__(self, run: CaseRun, agreement: Agreement, owed: Collection[str], *, where: str = "") -> None:
+        """Take the first calls, by how much later ones may differ, and which duties are tried; call nothing yet."""
+        self._owed = owed
+        self.where = where  #: with which sizes, if these are not those of the case under test
+        self.only_once = False  #: whether each pass is called only once more, as all else is tried in another case
         self._run, self._problem = run, run.problem
         self._apart = agreement.apart
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
         self._sums: Gradients = {}
-        self.owed: Collection[str] = ()  #: the duties that are tried
         self.repeatable = True  #: whether the same call gives the same result again
         self.causes: tuple[Diagnosis, ...] = ()
         self.remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
@@ -112,7 +114,7 @@ class RepeatedCalls:
                 return _accumulates(different, "is called again")
             return f"{_join(different)} came out different when backward was run again"
         self.repeatable = True
-        if self._run.overwritten:
+        if self._run.overwritten or self.only_once:
             return None  # what is kept of an input that was written into is no longer what it was; that is reported
         self._expect_others(cache)  # not before: code that adds up from call to call would be called too often
         third = real_arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
@@ -195,12 +197,12 @@ class RepeatedCalls:
         steps: list[Step] = [self._backward_step(cotangent, cache, _SAME_CACHE)]
         for number in range(1, times + 1):
             steps += self._passes(_as_it_is, len(steps), _NTH.format(number, times))
-        for other, when in self._other_cotangents if "linear_in_cotangent" in self.owed else ():
+        for other, when in self._other_cotangents if "linear_in_cotangent" in self._owed else ():
             steps.append(self._backward_step(other, cache, when))
-        if "independent_caches" in self.owed:
+        if "independent_caches" in self._owed:
             steps.append(self._forward_step(self._other_inputs, _OTHER_INPUTS))
             steps.append(self._backward_step(cotangent, cache, _AFTER_OTHERS))
-        for words, lay_out in LAYOUTS.items() if "memory_layouts" in self.owed else ():
+        for words, lay_out in LAYOUTS.items() if "memory_layouts" in self._owed else ():
             steps += self._passes(lay_out, len(steps), f"with arrays {words}{HOW_TO_SKIP}")
         expect(steps)
 

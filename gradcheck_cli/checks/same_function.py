@@ -9,7 +9,7 @@ an LSTM then takes 21 calls of its forward instead of 1,500, and one of a convol
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,25 +19,30 @@ from gradcheck_cli.checks.cancellation import has_reference
 from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.differentiation import (
     Derivatives,
+    ForwardFunction,
     calls_to_come,
     differentiate_in,
-    is_output,
+    doubt,
+    known_output,
     method_for,
     numeric_inputs,
     resolution,
 )
+from gradcheck_cli.checks.reference import reference_estimates
 from gradcheck_cli.checks.run import make_run
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.checks.small_case import is_large, small_case
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.built_in import built_in
-from gradcheck_cli.implementation.implementation import ForwardStep, ImplementationError
+from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.arrays import working_dtype
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, expect
 from gradcheck_cli.numeric.dense import DenseScheme
+from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
-from gradcheck_cli.numeric.richardson import first_points
+from gradcheck_cli.numeric.richardson import FIRST_STEPS
 from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.estimate import Estimate
 
 #: Elements of the inputs of cases of which derivatives are remembered.
-_SMALL = 2**12
+_FEW = 2**12
 
 #: How far both derivatives along the line may be apart, as a share of the scale: half of the digits, or so many error
 #: bounds that are good enough for one element. Of 3 seeds of all standard cases in each dtype, the reference differed
@@ -61,6 +66,9 @@ _FINE = 2.0**-6
 #: Roundings of each term of the derivative along the line, four standard deviations: those of the points themselves.
 _ROUNDINGS = 4.0
 
+#: Elements in which forward itself is differentiated, at most, where it matters for their verdicts.
+_MOST_NEAR = 8
+
 #: Calls that the line takes, usually.
 _CALLS_OF_LINE = 8
 
@@ -71,30 +79,50 @@ _LEAST = 0.5
 def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
     """Return the derivatives of the reference, if forward is the same function; else None, or if that is not known.
 
-    None too if a gradient is so near to right that it matters by how little forward may still differ.
+    None too if so many elements are so near to right that it matters by how little forward may still differ.
     """
-    if not _is_eligible(run):
+    small = small_case(run.case, run.layer)
+    by_backward = run.layer.sums and is_large(run.problem) and small != run.case
+    if not _is_eligible(run, by_backward=by_backward):
         return None
     run.calls.announce(_CALLS_OF_LINE + calls_to_come(run))
-    is_small = sum(x.size for x in run.problem.inputs.values()) <= _SMALL
     try:
-        line = _Line(run, numeric_inputs(run))  # first: a forward elsewhere runs while the reference is differentiated
-        derivatives = (_reference_before if is_small else _reference)(run.case, run.implementation.absent)
-        center = Evaluation(line, line.start, run.problem.cotangent)
-        box = BlackBox(line, line.start, center)
-        apart = _distance(box, line, derivatives, resolution(run.dtype))
+        return _if_same_function(run, small if by_backward else None)
     except ImplementationError:
         return None
+
+
+def _if_same_function(run: CaseRun, small: Case | None) -> Derivatives | None:
+    """Compare forward and the reference along a line, as `derivatives_of_reference` describes.
+
+    Args:
+        run: whose forward it is.
+        small: of a case that is too large for the reference to be differentiated, a small one of the same kind.
+    """
+    inputs = numeric_inputs(run)
+    line = _Line(run, inputs)  # first: a forward elsewhere runs while the reference is differentiated
+    if small is not None:
+        derivatives = _by_backward(run, reference_before(small, run.implementation.absent))
+    else:
+        is_few = sum(x.size for x in run.problem.inputs.values()) <= _FEW
+        derivatives = (reference_before if is_few else _reference)(run.case, run.implementation.absent)
+    center = Evaluation(line.function, line.start, run.problem.cotangent, known_output(run, inputs))
+    box = BlackBox(line.function, line.start, center)
+    apart = _distance(box, line, derivatives, resolution(run.dtype))
     if apart is None:
         return None
-    subjects = run.subjects
-    estimates = {name: one for name, one in derivatives.estimates.items() if not subjects[name].flaw}
-    if any(_is_near(subjects[name], one, apart / line.least[name], run.settings) for name, one in estimates.items()):
-        return None
     evaluations = box.evaluations + center.evaluations
+    estimates: dict[str, Estimate] = {}
+    for name, subject in run.subjects.items():
+        if not subject.flaw:
+            estimate = replace(derivatives.estimates[name], evaluations=evaluations)
+            near = _near_elements(subject, estimate, apart / line.least[name], run.settings)
+            if near.size > _MOST_NEAR:
+                return None
+            estimates[name] = _differentiated_at(near, estimate, run, inputs, name) if near.size else estimate
     return replace(
         derivatives,
-        estimates={name: replace(one, evaluations=evaluations) for name, one in estimates.items()},
+        estimates=estimates,
         ignored=tuple(name for name in derivatives.ignored if name in estimates),
         wide=line.start.dtype == working_dtype(run.dtype),
         epsilon=center.epsilon,
@@ -102,14 +130,14 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
     )
 
 
-def _is_eligible(run: CaseRun) -> bool:
-    """Tell whether there is a reference that the output equals, and that can be differentiated in each element."""
+def _is_eligible(run: CaseRun, *, by_backward: bool) -> bool:
+    """Tell whether there is a reference that the output equals, and whose derivative in each element can be had."""
     settings = run.settings
     if not (run.gradients and has_reference(run)) or settings.method != "auto" or settings.step is not None:
         return False
     if all(one.flaw for one in run.subjects.values()):
         return False
-    return all(method_for(run, name) != "projected" for name in run.problem.differentiable)
+    return by_backward or all(method_for(run, name) != "projected" for name in run.problem.differentiable)
 
 
 def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
@@ -120,14 +148,26 @@ def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
     return differentiate_in(run, run.problem.differentiable)
 
 
-_reference_before = lru_cache(maxsize=64)(_reference)  # the same cases come for each implementation of a course
+reference_before = lru_cache(maxsize=64)(_reference)  # the same cases come for each implementation of a course
+
+
+def _by_backward(run: CaseRun, small: Derivatives) -> Derivatives:
+    """Return the reference's own gradients as its derivatives, which differences would take many calls for.
+
+    Args:
+        run: of which they are.
+        small: derivatives of a small case, which show in which inputs the layer is affine.
+    """
+    found = reference_estimates(run)
+    estimates = {name: replace(one, affine=small.estimates[name].affine) for name, one in found.items()}
+    ignored = tuple(name for name, one in estimates.items() if not one.scale.any())
+    return Derivatives(estimates=estimates, ignored=ignored)
 
 
 class _Line:
     """Forward as a function of one number, by which all inputs are moved along a random direction."""
 
     def __init__(self, run: CaseRun, inputs: Mapping[str, Array]) -> None:
-        self._run, self._inputs = run, inputs
         names = run.problem.differentiable
         sizes = {name: root_mean_square(inputs[name]) or 1.0 for name in names}
         source = random.Random(6)  # noqa: S311  # a direction, not a secret
@@ -137,24 +177,13 @@ class _Line:
         }
         self.least = {name: _LEAST * size for name, size in sizes.items()}  #: components of the directions
         self.start = np.zeros(1, inputs[names[0]].dtype)
+        self.function = ForwardFunction(
+            run, inputs, lambda t: {name: inputs[name] + t[0] * each for name, each in self.directions.items()}
+        )
+        steps = [0.0] if known_output(run, inputs) is not None else [0.0, 0.0]
+        steps += [side * step for step in FIRST_STEPS for side in (1, -1)]
         with np.errstate(all="ignore"):  # as where it is called
-            self.expect([self.start, self.start, *first_points(self.start)])
-
-    def __call__(self, t: Array) -> Array:
-        """Call forward at one point."""
-        out, _ = self._run.calls.forward(*self._step(t)[:2])
-        if not is_output(out, self._run.problem):
-            raise ImplementationError("forward returned something else when its inputs were moved")
-        return out
-
-    def expect(self, points: Sequence[Array]) -> None:
-        """Say at which points it is called next."""
-        if self._run.calls.expect is not None:
-            self._run.calls.expect([*map(self._step, points)])
-
-    def _step(self, t: Array) -> ForwardStep:
-        moved = {name: self._inputs[name] + t[0] * direction for name, direction in self.directions.items()}
-        return ForwardStep({**self._inputs, **moved}, self._run.problem.parameters)
+            expect(self.function, [self.start + step for step in steps])
 
 
 @np.errstate(all="ignore")  # overflow and the like show in the values
@@ -162,21 +191,36 @@ def _distance(box: BlackBox, line: _Line, derivatives: Derivatives, good_enough:
     """Return how far the derivatives along the line may be apart, if that is little, and they are found to agree."""
     if box.noise:
         return None
-    little = max(box.epsilon**0.5, _BOUNDS * good_enough)
-    found = partial_derivatives(DenseScheme(box), np.zeros(1, int), affine=False, resolution=_FINE * little, step=None)
+    little, scheme = max(box.epsilon**0.5, _BOUNDS * good_enough), DenseScheme(box)
+    # Of products of inputs, a difference with any step is exact; two steps tell whether forward is curved otherwise.
+    if all(estimate.affine for estimate in derivatives.estimates.values()):
+        found = scheme.central_differences(np.zeros(2, int), FIRST_STEPS)
+    else:
+        found = partial_derivatives(scheme, np.zeros(1, int), affine=False, resolution=_FINE * little, step=None)
     expected, scale, bound = np.zeros(3, box.dtype)
     for name, estimate in derivatives.estimates.items():
         direction = line.directions[name].astype(box.dtype)
         expected += (estimate.value * direction).sum()
         scale += (estimate.scale * abs(direction)).sum()
         bound += (estimate.error_bound * abs(direction)).sum()
-    allowed = found.error_bound[0] + bound + _ROUNDINGS * box.epsilon * scale
-    return float(allowed) if abs(found.value[0] - expected) <= allowed <= little * scale else None
+    allowed = found.error_bound + bound + _ROUNDINGS * box.epsilon * scale
+    agree = (abs(found.value - expected) <= allowed) & (allowed <= little * scale)
+    return float(allowed.max()) if agree.all() else None
 
 
-def _is_near(subject: Subject, estimate: Estimate, apart: float, settings: Settings) -> bool:
-    """Tell whether it matters for a verdict on an element that forward's derivative may be off by `apart`."""
+def _near_elements(subject: Subject, estimate: Estimate, apart: float, settings: Settings) -> Array:
+    """Return the elements for whose verdict it matters that forward's derivative may be off by `apart`, flat."""
     analytic = np.asarray(subject.array).astype(estimate.value.dtype)
     rough = replace(estimate, error_bound=estimate.error_bound + apart)
     exactly, roughly = (judge_elements(analytic, each, subject.dtype, settings) for each in (estimate, rough))
-    return bool(exactly.undecided.any() or (exactly.wrong != roughly.wrong).any())
+    return np.flatnonzero(exactly.undecided | (exactly.wrong != roughly.wrong))
+
+
+def _differentiated_at(
+    elements: Array, estimate: Estimate, run: CaseRun, inputs: Mapping[str, Array], name: str
+) -> Estimate:
+    """Return an estimate with the derivatives of forward itself in some elements."""
+    function, x = ForwardFunction(run, inputs, name), inputs[name]
+    own = differentiate(function, x, run.problem.cotangent, resolution=resolution(run.dtype), elements=elements)
+    found = estimate.broadcast_to(x.shape).reshape((-1,)).with_elements(elements, own).reshape(x.shape)
+    return replace(found, evaluations=estimate.evaluations + own.evaluations, doubt=doubt(found, name))

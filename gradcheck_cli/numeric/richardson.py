@@ -66,10 +66,8 @@ def extrapolate(scheme: Scheme, elements: Array, *, resolution: float, step: flo
     return best
 
 
-def first_points(start: Array) -> list[Array]:
-    """Return where a function of one number is evaluated first, whatever it is, if it is differentiated at 0."""
-    steps = [FIRST_STEP * 2.0**-halvings for halvings in range(MIN_ROWS)]
-    return [start + side * step for step in steps for side in (1, -1)]
+#: The first two steps with which a function of one number is differentiated at 0, whatever it is.
+FIRST_STEPS = np.array([FIRST_STEP, FIRST_STEP / 2])
 
 
 def _fill_tableau(
