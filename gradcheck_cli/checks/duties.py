@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from gradcheck_cli.checks.agreement import Agreement
@@ -56,7 +56,7 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
     owed = [name for name in DUTIES if name not in skipped and (owes_backward or name in _OF_FORWARD)]
-    calls = RepeatedCalls(run, Agreement(run, comparison.expected, _rounding_dtype(run, comparison)), owed)
+    calls = RepeatedCalls(run, Agreement(run, comparison.expected, _rounding_dtype(run, comparison)))
     if "deterministic" in skipped and owes_backward:
         calls.allow_sums()
     subjects = run.subjects.values()
@@ -69,7 +69,7 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     calls.only_once = is_large(run.problem) and owes_backward and "deterministic" in owed
     others, repeated = calls, _try_repeated(calls, ["deterministic"] if calls.only_once else owed)
     if calls.only_once:
-        others = (_in_small_case(run, owed) if calls.repeatable else None) or calls
+        others = (_in_small_case(run) if calls.repeatable else None) or calls
         others.only_once = False
         in_small = _try_repeated(others, owed)
         repeated = in_small if repeated["deterministic"].verdict is Verdict.PASS else {**in_small, **repeated}
@@ -95,7 +95,7 @@ def _try_repeated(calls: RepeatedCalls, owed: Iterable[str]) -> dict[str, Duty]:
     return found
 
 
-def _in_small_case(run: CaseRun, owed: Collection[str]) -> RepeatedCalls | None:
+def _in_small_case(run: CaseRun) -> RepeatedCalls | None:
     """Return calls in a small case of the same kind; None if there is none, or code is not right there.
 
     Compiled code, for instance, may take a few sizes only.
@@ -114,7 +114,7 @@ def _in_small_case(run: CaseRun, owed: Collection[str]) -> RepeatedCalls | None:
     if is_large(small.problem) or not has_reference(small):
         return None
     expected = reference_before(case, run.implementation.absent).estimates
-    return RepeatedCalls(small, Agreement(small, expected, run.dtype), owed, where=where)
+    return RepeatedCalls(small, Agreement(small, expected, run.dtype), where=where)
 
 
 def untried_duties(settings: Settings, verdict: Verdict = Verdict.ERROR) -> dict[str, Duty]:

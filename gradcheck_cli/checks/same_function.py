@@ -8,6 +8,7 @@ an LSTM then takes 21 calls of its forward instead of 1,500, and one of a convol
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from functools import lru_cache
@@ -23,6 +24,7 @@ from gradcheck_cli.checks.differentiation import (
     calls_to_come,
     differentiate_in,
     doubt,
+    is_of_case,
     known_output,
     method_for,
     numeric_inputs,
@@ -35,14 +37,14 @@ from gradcheck_cli.checks.small_case import is_large, small_case
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.built_in import built_in
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import ForwardStep, ImplementationError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.arrays import working_dtype
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, expect
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
-from gradcheck_cli.numeric.richardson import FIRST_STEPS
+from gradcheck_cli.numeric.richardson import FIRST_STEP, first_points
 from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.estimate import Estimate
 
 #: Elements of the inputs of cases of which derivatives are remembered.
-_FEW = 2**12
+_SMALL = 2**12
 
 #: How far both derivatives along the line may be apart, as a share of the scale: half of the digits, or so many error
 #: bounds that are good enough for one element. Of 3 seeds of all standard cases in each dtype, the reference differed
@@ -72,6 +74,9 @@ _MOST_NEAR = 8
 #: Calls that the line takes, usually.
 _CALLS_OF_LINE = 8
 
+#: Rows of the line's tableau, where the layer is affine in each input, and where it is not, usually.
+_ROWS, _ROWS_IF_CURVED = 2, 6
+
 #: Components of the line's direction, in units of the size of the input.
 _LEAST = 0.5
 
@@ -81,31 +86,24 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
 
     None too if so many elements are so near to right that it matters by how little forward may still differ.
     """
-    small = small_case(run.case, run.layer)
-    by_backward = run.layer.sums and is_large(run.problem) and small != run.case
-    if not _is_eligible(run, by_backward=by_backward):
+    if not (run.gradients and has_reference(run) and may_be_reference(run)):
+        return None
+    if all(one.flaw for one in run.subjects.values()):
         return None
     run.calls.announce(_CALLS_OF_LINE + calls_to_come(run))
     try:
-        return _if_same_function(run, small if by_backward else None)
+        return _if_same_function(run)
     except ImplementationError:
         return None
 
 
-def _if_same_function(run: CaseRun, small: Case | None) -> Derivatives | None:
-    """Compare forward and the reference along a line, as `derivatives_of_reference` describes.
-
-    Args:
-        run: whose forward it is.
-        small: of a case that is too large for the reference to be differentiated, a small one of the same kind.
-    """
+def _if_same_function(run: CaseRun) -> Derivatives | None:
     inputs = numeric_inputs(run)
-    line = _Line(run, inputs)  # first: a forward elsewhere runs while the reference is differentiated
-    if small is not None:
-        derivatives = _by_backward(run, reference_before(small, run.implementation.absent))
-    else:
-        is_few = sum(x.size for x in run.problem.inputs.values()) <= _FEW
-        derivatives = (reference_before if is_few else _reference)(run.case, run.implementation.absent)
+    line = Line(run, inputs)
+    derivatives = _derivatives(run)
+    is_curved = not all(one.affine for one in derivatives.estimates.values())
+    if (expect := run.calls.expect) is not None and (is_curved or run.others is None):
+        expect(line.steps(_ROWS_IF_CURVED if is_curved else _ROWS))
     center = Evaluation(line.function, line.start, run.problem.cotangent, known_output(run, inputs))
     box = BlackBox(line.function, line.start, center)
     apart = _distance(box, line, derivatives, resolution(run.dtype))
@@ -130,14 +128,39 @@ def _if_same_function(run: CaseRun, small: Case | None) -> Derivatives | None:
     )
 
 
-def _is_eligible(run: CaseRun, *, by_backward: bool) -> bool:
-    """Tell whether there is a reference that the output equals, and whose derivative in each element can be had."""
+def may_be_reference(run: CaseRun) -> bool:
+    """Tell whether forward is compared with a reference of which a derivative in each element is wanted."""
     settings = run.settings
-    if not (run.gradients and has_reference(run)) or settings.method != "auto" or settings.step is not None:
+    if not run.problem.reference or settings.method != "auto" or settings.step is not None:
         return False
-    if all(one.flaw for one in run.subjects.values()):
-        return False
-    return by_backward or all(method_for(run, name) != "projected" for name in run.problem.differentiable)
+    return _is_by_backward(run) or all(method_for(run, name) != "projected" for name in run.problem.differentiable)
+
+
+def remember_reference(run: CaseRun) -> None:
+    """Differentiate the reference of a small case while the other process is busy."""
+    if _is_small(run):
+        with contextlib.suppress(ImplementationError):
+            reference_before(run.case, run.implementation.absent)
+
+
+def _is_small(run: CaseRun) -> bool:
+    return sum(x.size for x in run.problem.inputs.values()) <= _SMALL
+
+
+def _is_by_backward(run: CaseRun) -> bool:
+    """Tell whether the reference's own gradients serve, as differences of a large one would take many calls for."""
+    return run.layer.sums and is_large(run.problem) and small_case(run.case, run.layer) != run.case
+
+
+def _derivatives(run: CaseRun) -> Derivatives:
+    """Return the derivatives of the reference of a case."""
+    absent = run.implementation.absent
+    if not _is_by_backward(run):
+        return (reference_before if _is_small(run) else _reference)(run.case, absent)
+    small = reference_before(small_case(run.case, run.layer), absent)  # which shows in which inputs the layer is affine
+    found = reference_estimates(run)
+    estimates = {name: replace(one, affine=small.estimates[name].affine) for name, one in found.items()}
+    return Derivatives(estimates=estimates, ignored=tuple(name for name, one in found.items() if not one.scale.any()))
 
 
 def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
@@ -151,20 +174,7 @@ def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
 reference_before = lru_cache(maxsize=64)(_reference)  # the same cases come for each implementation of a course
 
 
-def _by_backward(run: CaseRun, small: Derivatives) -> Derivatives:
-    """Return the reference's own gradients as its derivatives, which differences would take many calls for.
-
-    Args:
-        run: of which they are.
-        small: derivatives of a small case, which show in which inputs the layer is affine.
-    """
-    found = reference_estimates(run)
-    estimates = {name: replace(one, affine=small.estimates[name].affine) for name, one in found.items()}
-    ignored = tuple(name for name, one in estimates.items() if not one.scale.any())
-    return Derivatives(estimates=estimates, ignored=ignored)
-
-
-class _Line:
+class Line:
     """Forward as a function of one number, by which all inputs are moved along a random direction."""
 
     def __init__(self, run: CaseRun, inputs: Mapping[str, Array]) -> None:
@@ -177,24 +187,28 @@ class _Line:
         }
         self.least = {name: _LEAST * size for name, size in sizes.items()}  #: components of the directions
         self.start = np.zeros(1, inputs[names[0]].dtype)
+        self._known = is_of_case(run, inputs)
         self.function = ForwardFunction(
             run, inputs, lambda t: {name: inputs[name] + t[0] * each for name, each in self.directions.items()}
         )
-        steps = [0.0] if known_output(run, inputs) is not None else [0.0, 0.0]
-        steps += [side * step for step in FIRST_STEPS for side in (1, -1)]
-        with np.errstate(all="ignore"):  # as where it is called
-            expect(self.function, [self.start + step for step in steps])
+
+    @np.errstate(all="ignore")  # as where it is called
+    def steps(self, rows: int = _ROWS) -> list[ForwardStep]:
+        """Return the calls that come first, with so many rows of a tableau."""
+        points = [*([self.start] if self._known else [self.start] * 2), *first_points(self.start, rows)]
+        return [self.function.step(point)._replace(quiet=True) for point in points]
 
 
 @np.errstate(all="ignore")  # overflow and the like show in the values
-def _distance(box: BlackBox, line: _Line, derivatives: Derivatives, good_enough: float) -> float | None:
+def _distance(box: BlackBox, line: Line, derivatives: Derivatives, good_enough: float) -> float | None:
     """Return how far the derivatives along the line may be apart, if that is little, and they are found to agree."""
     if box.noise:
         return None
     little, scheme = max(box.epsilon**0.5, _BOUNDS * good_enough), DenseScheme(box)
     # Of products of inputs, a difference with any step is exact; two steps tell whether forward is curved otherwise.
     if all(estimate.affine for estimate in derivatives.estimates.values()):
-        found = scheme.central_differences(np.zeros(2, int), FIRST_STEPS)
+        steps = FIRST_STEP * 2.0 ** -np.arange(_ROWS)
+        found = scheme.central_differences(np.zeros(_ROWS, int), steps)
     else:
         found = partial_derivatives(scheme, np.zeros(1, int), affine=False, resolution=_FINE * little, step=None)
     expected, scale, bound = np.zeros(3, box.dtype)

@@ -66,8 +66,10 @@ def extrapolate(scheme: Scheme, elements: Array, *, resolution: float, step: flo
     return best
 
 
-#: The first two steps with which a function of one number is differentiated at 0, whatever it is.
-FIRST_STEPS = np.array([FIRST_STEP, FIRST_STEP / 2])
+def first_points(start: Array, rows: int = MIN_ROWS) -> list[Array]:
+    """Return where a function of one number is evaluated first, whatever it is, if it is differentiated at 0."""
+    steps = [FIRST_STEP * 2.0**-halvings for halvings in range(rows)]
+    return [start + side * step for step in steps for side in (1, -1)]
 
 
 def _fill_tableau(
