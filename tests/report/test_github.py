@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.report.course import course, hostile, made, report
 
