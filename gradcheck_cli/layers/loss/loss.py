@@ -162,10 +162,6 @@ class ScoresCase(Case):
     C: int = size(4, "classes", minimum=2)
     scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", 10.0, 1000.0, low=1e-3)
 
-    def label(self) -> str:
-        """Name the geometry: `5x4 scale 1`."""
-        return f"{self.N}x{self.C} scale {self.scale:g}"
-
     @classmethod
     def standard(cls) -> tuple[Self, ...]:
         """One sample, two classes, and scores that are far apart."""

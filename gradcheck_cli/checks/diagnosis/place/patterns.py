@@ -187,7 +187,7 @@ _LOOKS = {
     "matrix-not-transposed|weights-not-transposed|state-of-other-step|not-normalized|gamma-extra": _DEFINING,
     "statistics-constant|mean-path": _DEFINING,
     "variance-path": Look(_reduces(1), last=True, only=True),
-    "(mean|variance)-(sign|power)|scale-missing|sum-not-mean|divided-twice|direct-term": _BOTH_TERMS,
+    "(mean|variance)-(sign|power)|scale-missing|sum-not-mean": _BOTH_TERMS,
     "softmax-diagonal": Look(has("1 - _")),
     "margin-missing|mask-inverted|mask-of-dout|drop-probability": Look(_COMPARES),
     "gate-columns-permuted": Look(_calls("hstack", "concatenate", "column_stack", "stack")),
