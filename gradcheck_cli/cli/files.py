@@ -20,12 +20,12 @@ from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
-from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
+from gradcheck_cli.implementation.finding.folder import pattern_below, shorten, with_passes
 from gradcheck_cli.implementation.finding.identify import Tried
 from gradcheck_cli.implementation.finding.names import pairs_between
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
-from gradcheck_cli.implementation.loading.paths import join_homes
+from gradcheck_cli.implementation.loading.paths import is_folder, join_homes, shown_home
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.case import Case, NoCase
 from gradcheck_cli.results.result import CaseResult, Place, Verdict
@@ -183,9 +183,11 @@ def _list_files(request: Request) -> list[str]:
         click.UsageError: there are none.
     """
     specs = request.implementations
-    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
-    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
-    left_out = {spec: note for spec in specs if (note := left_out_of(spec))}
+    found = {spec: with_passes(Path(spec)) for spec in specs if is_folder(Path(spec))}
+    inside = {spec: [shown_home(str(file)) for file in folder.searched] for spec, folder in found.items()}
+    files = list(dict.fromkeys(file for spec in specs for file in inside.get(spec, [spec])))
+    below = {spec: pattern for spec in found if (pattern := pattern_below(spec, files))}
+    left_out = {spec: note for spec, folder in found.items() if (note := folder.note())}
     if not files:
         whose = "its" if len(specs) == 1 else "their"
         instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"

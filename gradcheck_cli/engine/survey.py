@@ -12,7 +12,7 @@ from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, ReportedError, UserCode, describe_death, report_failure
 from gradcheck_cli.guard.process import Process, ProcessDiedError
 from gradcheck_cli.guard.protocol import Answer
-from gradcheck_cli.implementation.finding.advice import describe_nothing
+from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_its_own
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
@@ -84,12 +84,13 @@ def _survey(spec: str, code: UserCode) -> Survey:
     errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
     shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
     checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}
-    unknown = [offer for offer, one in found.items() if not one]
-    others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
+    unknown = (name for offer, one in found.items() if not one for name in offer.names)
+    others = dict.fromkeys([*inventory.others, *unknown])
     unchecked = tuple(name for name in others if name not in checked)
     if not (fitting or misfits or errors or shapes):
-        reasons = describe_nothing(spec, unchecked, unknown), *inventory.warnings
-        raise NothingToCheckError("; ".join(reasons), inventory.loose())
+        sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
+        reason = f"{spec} has no {sought} (`gradcheck --help` lists them); it has {shorten(unchecked)}"
+        raise NothingToCheckError("; ".join([reason, *inventory.warnings]), inventory.loose())
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,

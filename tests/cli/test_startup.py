@@ -62,7 +62,6 @@ UNUSED = (
     "report.junit",
     "report.markdown",
     "report.picture",
-    "report.rows",
     "report.sweep",
     "results.signature",
 )

@@ -14,9 +14,8 @@ import numpy as np
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
-from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.inside import attributes, value_at
+from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
     MisfitError,
@@ -81,8 +80,9 @@ def make_instance(reading: Reading, values: Values) -> object:
         raise
     given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
     _set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
-    required = [name for name in reading.kept if name not in reading.vocabulary.optional]
-    if any(not parameter_places(instance, reading.wanted(name)) for name in required):
+    required = [reading.wanted(name) for name in reading.kept if name not in reading.vocabulary.optional]
+    required = [replace(one, kept_at=one.kept_at[:1]) for one in required]  # one of the places tells, and takes time
+    if any(not parameter_places(instance, wanted) for wanted in required):
         function = reading.code.function("forward", instance)
         fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
     return instance
@@ -151,24 +151,31 @@ def set_parameters(reading: Reading, instance: object, values: Values, inputs: M
         NotExpressibleError: it makes one of another shape, which the reading cannot tell it.
     """
     for name in reading.kept:
-        assert reading.code.cls is not None
-        called = name_of(reading.code.cls)
         places = parameter_places(instance, reading.wanted(name))
         if not places:
             looked_for = ", ".join(reading.wanted(name).synonyms[:3])
             keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
-            raise ImplementationError(f"{called} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}")
+            raise ImplementationError(
+                f"{_called(reading)} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}"
+            )
         layout = reading.layouts.get(name)
         wanted = layout.shape(inputs[name].shape) if layout else inputs[name].shape
         fitting = [place for place in places if place.get().shape == wanted]
         if not fitting:
-            made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
+            made = (
+                f"{write_call(type_name(instance), reading.constructor)} makes {name} of shape {places[0].get().shape}"
+            )
             arguments = reading.vocabulary.arguments
             passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
             knows_shape = any(argument.shapes for argument in passed)
             raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
         for place in fitting:
             place.set(np.array(values.inputs[name]))
+
+
+def _called(reading: Reading) -> str:
+    assert reading.code.cls is not None
+    return name_of(reading.code.cls)
 
 
 def set_state(reading: Reading, instance: object, values: Values) -> None:

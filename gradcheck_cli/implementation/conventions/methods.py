@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FORWARDS = (
     *("forward", "forwardpass", "fprop", "forwardpropagation", "forwardpropagate", "forwardprop", "feedforward"),
     *("propagate", "fwd", "fwdprop", "forwards", "forwardstep", "updateoutput", "activate", "activation", "function"),
+    *("forwardfct", "forwardfn", "forwardfunction"),
     *("loss", "computeloss", "calculateloss", "lossfunction", "cost", "__call__"),
 )
 BACKWARDS = (
@@ -24,7 +25,7 @@ BACKWARDS = (
     *("backwardprop", "backpropagate", "bwd", "bwdprop", "backwards", "backwardstep", "back", "updategradinput"),
     *("bptt", "backpropthroughtime", "backpropagationthroughtime"),
     *("gradient", "grad", "derivative", "prime", "deriv", "df", "lossgradient", "lossderivative", "computegradient"),
-    *("grads", "calculategradient", "dloss"),
+    *("grads", "calculategradient", "dloss", "vjp", "vjpfct", "vjpfn", "backwardfct", "backwardfn"),
 )
 
 

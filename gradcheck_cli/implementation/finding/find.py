@@ -16,8 +16,8 @@ from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import Fit, Tried
 from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with, public
-from gradcheck_cli.implementation.finding.folder import Definitions, contents
-from gradcheck_cli.implementation.finding.names import speaks_of
+from gradcheck_cli.implementation.finding.folder import contents
+from gradcheck_cli.implementation.finding.names import layers_called, speaks_of
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import joined, named_objects, open_place
 from gradcheck_cli.implementation.from_python import from_functions
@@ -82,8 +82,8 @@ class _Search:
         offered = offered or self._across(places)
         tried, misfits = self._try(self._likeliest(offered))
         best = _best(tried)
-        if not names and best and (other := self._only_other_layers(best, places)):
-            raise ImplementationNotFoundError(f"{self.home} has no {self.layer.title}; {other}")
+        if not names and all(map(self._is_another, best, best.values())):
+            raise ImplementationNotFoundError(self._describe_others(places, offered, misfits))
         if len(best) > 1:
             choices = "\n".join(f"  {candidate.spec}" for candidate in best)
             raise ImplementationNotFoundError(
@@ -100,7 +100,7 @@ class _Search:
                 given=in_turn(self._given(candidate), implementation.given),
                 warnings=(*candidate.loaded.warnings, *implementation.warnings),
             )
-        raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
+        raise ImplementationNotFoundError(self._describe_nothing(places, misfits))
 
     def _across(self, places: list[Loaded]) -> list[Candidate]:
         """List the pairs of which forward and backward are in two files."""
@@ -153,11 +153,10 @@ class _Search:
             if candidates(package, self.layer):
                 return [package]
 
-        def is_wanted(defined: Definitions) -> bool:
-            return speaks_of(defined.outermost, self.vocabulary.names)
-
-        title = self.layer.title_with_article
-        found = contents(path, "*.py", is_wanted, f"nothing is called after {title}")
+        title, words = self.layer.title_with_article, self.vocabulary.names
+        found = contents(path).only(
+            lambda defined: speaks_of(defined.outermost, words), f"nothing is called after {title}"
+        )
         note = found.note()
         if not found.searched:
             lacking = f"{self.home} is a folder without {title} in its files"
@@ -238,34 +237,36 @@ class _Search:
         except (ImplementationError, TypeError) as error:
             raise ImplementationNotFoundError(f"--example {example}: {error}") from error
 
-    def _describe_nothing(self, places: list[Loaded], misfits: dict[Candidate, str], *, is_named: bool) -> str:
+    def _is_another(self, candidate: Candidate, tried: Tried) -> bool:
+        """Tell whether code is called after another layer, and does not do as this one."""
+        is_called = speaks_of(candidate.names, self.vocabulary.others) or layers_called(candidate.names)
+        is_meant = speaks_of(candidate.names, self.vocabulary.names)
+        return bool(self.layer.reference and is_called) and not is_meant and tried.fit < Fit.PARTLY
+
+    def _describe_others(self, places: list[Loaded], offered: list[Candidate], misfits: dict[Candidate, str]) -> str:
+        """Say what is there, if nothing is called after the layer, and how it is checked."""
+        is_meant = any(speaks_of(candidate.names, self.vocabulary.names) for candidate in offered)
+        if is_meant or not self.layer.reference or not offered:
+            return self._describe_nothing(places, misfits)
+        has = join_names(",".join(candidate.names) for candidate in offered[:_NEAREST])
+        more = f" and {len(offered) - _NEAREST} more" if len(offered) > _NEAREST else ""
+        found = f"it has {has}{more}: `gradcheck {self.home}` checks {'it' if len(offered) == 1 else 'them'}"
+        return f"{self.home} has no {self.layer.title}; {found}{_describe_warnings(places)}"
+
+    def _describe_nothing(self, places: list[Loaded], misfits: dict[Candidate, str]) -> str:
         """Say what was looked for, and what comes nearest or is there instead."""
         classes = "" if self.layer.loss or not self.layer.reference else ", and no class with these passes"
         sought = f"{self.home} has no {expected_signature(self.layer)}{classes}"
-        is_meant = is_named or any(speaks_of(candidate.names, self.vocabulary.names) for candidate in misfits)
-        without = "".join(f"; {warning}" for place in places for warning in place.warnings)
-        if self.layer.reference and not is_meant and (other := self._describe_others(places)):
-            return f"{self.home} has no {self.layer.title}; {other}{without}"
         if misfits:
             return f"{sought}; nearest: {'; '.join([*misfits.values()][:_NEAREST])}"
         names = [name for place in places for name in names_in(place)]
         more = " and more" if len(names) > _LISTED else ""
         found = f"it has {join_names(names[:_LISTED])}{more}" if names else "it has no functions"
-        return f"{sought}; {found}{without}"
+        return f"{sought}; {found}{_describe_warnings(places)}"
 
-    def _only_other_layers(self, found: dict[Candidate, Tried], places: list[Loaded]) -> str | None:
-        """Say which layers are there, if all that was found is of others, and neither called after this nor does it."""
-        is_meant = any(speaks_of(candidate.names, self.vocabulary.names) for candidate in found)
-        does_some = any(one.fit >= Fit.PARTLY for one in found.values())
-        if is_meant or does_some or not self.layer.reference:
-            return None
-        return self._describe_others(places, [candidate.names for candidate in found])
 
-    def _describe_others(self, places: list[Loaded], names: list[tuple[str, ...]] | None = None) -> str | None:
-        from gradcheck_cli.implementation.finding.advice import describe_other_layers  # only a failure needs it
-
-        texts = (describe_other_layers(place.home, self.loader, names or ()) for place in places)
-        return next((text for text in texts if text), None)
+def _describe_warnings(places: list[Loaded]) -> str:
+    return "".join(f"; {warning}" for place in places for warning in place.warnings)
 
 
 def _best(tried: dict[Candidate, Tried]) -> dict[Candidate, Tried]:

@@ -18,16 +18,11 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate
-from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
-from gradcheck_cli.implementation.finding.names import (
-    known_layers,
-    says_loss,
-)
-from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by
+from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
+from gradcheck_cli.implementation.finding.names import known_layers, says_loss
+from gradcheck_cli.implementation.finding.needed import attribute_set_elsewhere, install_first, module_needed_by
 from gradcheck_cli.implementation.finding.networks import network_of
-from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.load import Loader
-from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import known_words, vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
@@ -65,9 +60,7 @@ def is_its_own(found: Identified, tried: Tried | None) -> bool:
 
 def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     """Find out which layer's passes an offer has, by trying; None if it is of none that is known."""
-    home, _ = split_spec(offer.spec)
-    loaded = open_place(home, offer.spec, ACCEPTED, loader)
-    candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
+    candidate = candidate_of(offer, loader)
     if offer.composed or needs_adapter(candidate.objects[0]):
         return None
     named = [*offer.layers, *(other for name in offer.layers for other in known_words(name).siblings)]
@@ -87,14 +80,13 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
             return Identified(layer=layer.name, varies=varies or _may_be_another(candidate, tried))
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
-    if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
+    if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, candidate.loaded.module)):
         return None
     if reached is Fit.FAILS and not candidate.is_class and boxed_operation(candidate.objects[0]):
         return None
-    if tries and reached is Fit.FAILS and (lacking := module_needed_by(candidate.objects)):
-        return Identified(layer=next(iter(tries)), reason=install_first(lacking, offer))
     if tries:
-        return _nearest(offer, candidate, tries)
+        lacking = _describe_lacking(offer, candidate, next(iter(tries.values()))) if reached is Fit.FAILS else ""
+        return Identified(layer=next(iter(tries)), reason=lacking) if lacking else _nearest(offer, candidate, tries)
     name, reason = next(iter(misfits.items()))
     if len(offer.names) > 1:
         reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
@@ -110,6 +102,16 @@ def _least_fit(offer: Offer) -> Fit:
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
     return max(least, Fit.SHAPE if offer.layers else Fit.RUNS) if offer.doubtful else least
+
+
+def _describe_lacking(offer: Offer, candidate: Candidate, tried: TriedReading | None) -> str:
+    """Say what is not there that code needs; "" if it needs nothing that is known."""
+    if module := module_needed_by(candidate.objects):
+        return install_first(module, offer.spec)
+    if tried and candidate.makes_instances and (name := attribute_set_elsewhere(tried.reading, candidate.loaded.home)):
+        make = f"give an instance that has it: gradcheck {tried.reading.layer.name} {offer.spec} --adapter FILE.py:make"
+        return f"its forward reads the attribute {name}, which only other code sets; {make}"
+    return ""
 
 
 def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReading | None]) -> Identified | None:

@@ -12,7 +12,7 @@ from gradcheck_cli.implementation.conventions.expand import expanded, makes_back
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names, returns_one_value
-from gradcheck_cli.implementation.finding.candidates import classes_in, functions_in, public, unlike
+from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
     gradient_groups,
@@ -42,7 +42,7 @@ _NO_GRADIENTS = {
 
 _NARROW = "float32"  #: the dtype of code that is checked in no other: of float64 it would be told to keep it
 
-ACCEPTED = "give FILE.py, a package's folder or package.module"
+_ACCEPTED = "give FILE.py, a package's folder or package.module"
 
 
 @frozen
@@ -80,7 +80,7 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
         ImplementationNotFoundError: it cannot be loaded, or has nothing of the names in `spec`.
     """
     home, names = split_spec(spec)
-    loaded = open_place(home, spec, ACCEPTED, loader)
+    loaded = open_place(home, spec, _ACCEPTED, loader)
     have = public(loaded, own=True) or public(loaded, own=False)
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     variables = {name: operations_in(value) for name, value in have.items() if inspect.isclass(value)}
@@ -111,6 +111,17 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
         others=() if names else tuple(rest),
         warnings=loaded.warnings,
     )
+
+
+def candidate_of(offer: Offer, loader: Loader) -> Candidate:
+    """Return the code of an offer.
+
+    Raises:
+        ImplementationNotFoundError: it is not there any more.
+    """
+    home, _ = split_spec(offer.spec)
+    loaded = open_place(home, offer.spec, _ACCEPTED, loader)
+    return Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
 
 
 def _may_return_both(name: str, function: Any) -> bool:

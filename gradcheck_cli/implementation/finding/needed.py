@@ -1,15 +1,21 @@
-"""What code needs that is not there."""
+"""What code needs that is not there: a module, an argument in place of a number in its file, an attribute."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.methods import class_passes
-from gradcheck_cli.implementation.finding.inventory import Offer
+from gradcheck_cli.implementation.conventions.reading import Reading
+from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.loading.missing import missing_module_of, names_read
+from gradcheck_cli.implementation.loading.source import sources
+from gradcheck_cli.implementation.quiet import quiet
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 
 def module_needed_by(objects: Iterable[Any]) -> str:
@@ -33,6 +39,23 @@ def size_read(objects: Iterable[Any]) -> str:
     return ""
 
 
-def install_first(module: str, offer: Offer) -> str:
-    """Say what to install before an offer can be checked."""
-    return f"it needs {module}, which is not installed; install it, and type gradcheck {offer.spec}"
+def attribute_set_elsewhere(reading: Reading, home: str) -> str:
+    """Name the attribute for want of which forward of a class raises, if code around it sets that on instances.
+
+    Then the class is not wrong, but a part of a network that prepares it; what nobody sets is a slip.
+    """
+    problem = probe_problems(reading.layer.name)[0]
+    try:
+        with quiet():
+            implementation_of(reading, "", None).forward(problem.inputs, problem.parameters)
+    except (ImplementationError, NotExpressibleError) as error:
+        cause = error.__cause__
+        if isinstance(cause, AttributeError) and type(cause.obj) is reading.code.cls and isinstance(cause.name, str):
+            is_set = re.compile(rf"(?<!self)\.{re.escape(cause.name)}\s*=[^=]".encode()).search
+            return cause.name if any(map(is_set, sources(home).values())) else ""
+    return ""
+
+
+def install_first(module: str, spec: str) -> str:
+    """Say what to install before code can be checked."""
+    return f"it needs {module}, which is not installed; install it, and type gradcheck {spec}"

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.study import all_studied, lengths_made, made_alike
-from gradcheck_cli.implementation.finding.kinds import kinds_of
-from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.probe import Probe, Sizes
+from gradcheck_cli.implementation.finding.kinds import Kind, kinds_of
+from gradcheck_cli.implementation.finding.probe import Axis, Guess, Probe
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
@@ -29,7 +28,6 @@ from gradcheck_cli.layers.function import LAYER, FunctionCase
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.network import Network
     from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.implementation.finding.kinds import Kind
 
 _MOST_TRIES = 800
 _RAN = 10  #: tries that one counts for in which the loss is a number, after which gradients are looked for
@@ -40,8 +38,6 @@ _OF_IMAGES = 4  #: axes of a batch of images
 #: element of a parameter. A loop over the pixels of an image takes a millisecond, so of these there are fewer.
 _OWN, _OWN_OF_IMAGES = (3, 2, 5, 6, 7, 8), (2, 3, 5)
 _MOST_TOGETHER = 3  #: axes that are given another length together
-
-Kinds = tuple["Kind", ...]
 
 
 def find_sizes(network: Network) -> tuple[FunctionCase, ...]:
@@ -76,97 +72,94 @@ class _Search(Probe):
         self.runs = False  #: whether the loss was a number in some try
 
     def found(self) -> tuple[FunctionCase, ...]:
-        """Take the first kinds for which all gradients are right, or else of a few more those for which most are.
+        """Take the first guess for which all gradients are right, or else of a few more that for which most are.
 
         Lengths of 1 only for want of others: what is wrong may be right for a filter of one pixel, or for one sample.
         """
-        best: tuple[float, Kinds, Sizes] = (0, (), {})
+        best: tuple[float, Guess | None] = (0, None)
         most = _MOST_TRIES
-        starts = ((kinds, start) for kinds in self._all_kinds() for start in self._starts(kinds))
-        for tried, (lengths, is_telling) in starts:
-            if self._calls > most:
+        starts = (start for kinds in self._all_kinds() for start in self._starts(kinds))
+        for guess, is_telling in starts:
+            if self.calls > most:
                 break
             if best[0] >= 1 and not is_telling:
                 continue
-            fit = self._fit(tried, lengths)
+            fit = self._fit(guess)
             if (score := _score(fit)) > best[0]:
-                best = score, tried, lengths
-                most = min(most, self._calls + _MOST_AFTER) if score >= 1 else most
+                best = score, guess
+                most = min(most, self.calls + _MOST_AFTER) if score >= 1 else most
             if fit.agrees:
                 break
-        score, kinds, sizes = best
-        return self._cases(kinds, sizes, score) if score else ()
+        return self._cases(best[1], best[0]) if best[1] else ()
 
     def likeliest(self) -> tuple[FunctionCase, str]:
         """Return the case of the likeliest kinds, and what was raised there."""
-        kinds = tuple(kinds_of(slot)[0] for slot in self._slots)
-        case = self._case(kinds, self._all_equal(kinds), {})
+        case = self.case(self.all_equal(tuple(kinds_of(slot)[0] for slot in self.slots)))
         problem = LAYER.problem(case)
         try:
-            implementation_of(self._unstudied[0], "", None).forward(problem.inputs, problem.parameters)
+            implementation_of(self.readings[0], "", None).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError) as error:
             return case, str(error)
         return case, ""
 
-    def _all_kinds(self) -> Iterator[Kinds]:
+    def _all_kinds(self) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments, the likeliest first."""
-        choices = [kinds_of(slot) for slot in self._slots]
+        choices = [kinds_of(slot) for slot in self.slots]
         places = itertools.product(*(range(len(choice)) for choice in choices))
         for chosen in sorted(itertools.islice(places, 10 * _MOST_TRIES), key=sum):
             yield tuple(choice[k] for choice, k in zip(choices, chosen, strict=True))
 
-    def _starts(self, kinds: Kinds) -> Iterator[tuple[Sizes, bool]]:
-        """Yield lengths to begin with, and whether what is wrong is wrong for them.
+    def _starts(self, kinds: tuple[Kind, ...]) -> Iterator[tuple[Guess, bool]]:
+        """Yield guesses to begin with, and whether what is wrong is wrong for them.
 
-        All are equal, or one of the last layer, which is a size, and of the targets. Arrays that go with parameters of
-        fixed shapes may have a length of those. The last may be one sample, a column.
+        All lengths are equal, or one of the last layer, which is a size, and of the targets. Arrays that go with
+        parameters of fixed shapes may have a length of those. The last may be one sample, a column.
         """
-        equal = self._all_equal(kinds)
+        guess = self.all_equal(kinds)
+        equal, sizes = guess.lengths, [(i, kinds[i].rank - 1) for i in guess.numbers("size", "tuple")]
         fixed = [{axis: n if kinds[axis[0]].name == "array" else equal[axis] for axis in equal} for n in self._lengths]
-        yield from ((start, True) for start in (equal, *fixed))
-        sizes = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name in ("size", "tuple")]
-        targets = [(i, k) for i, kind in enumerate(kinds) if kind.name == "binary" for k in range(kind.rank)]
-        for target in [axis for axis in targets if kinds[axis[0]].rank > 1]:
-            yield {**equal, target: 1}, True
-        for size, target in itertools.product(sizes[::-1], targets):
-            yield {**equal, size: 1, target: 1}, size == sizes[-1]
-        columns = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name in ("array", "binary")]
-        yield from (({**start, **{axis: 1 for axis in columns if axis[1] > 0}}, False) for start in (equal, *fixed))
+        targets = [(i, k) for i in guess.numbers("binary") for k in range(kinds[i].rank)]
+        columns = [(i, kinds[i].rank - 1) for i in guess.numbers("array", "binary") if kinds[i].rank > 1]
+        starts = [(lengths, True) for lengths in (equal, *fixed)]
+        starts += [({**equal, target: 1}, True) for target in targets if kinds[target[0]].rank > 1]
+        starts += [({**equal, size: 1, target: 1}, size == sizes[-1]) for size in reversed(sizes) for target in targets]
+        starts += [({**lengths, **dict.fromkeys(columns, 1)}, False) for lengths in (equal, *fixed)]
+        yield from ((replace(guess, lengths=lengths), is_telling) for lengths, is_telling in starts)
 
-    def _case(self, kinds: Kinds, sizes: Sizes, scale: Sizes) -> FunctionCase:
-        """Return a case, with labels below the least of the sizes."""
-        case = super()._case(kinds, sizes, scale)
-        least = min((n for (i, _), n in sizes.items() if kinds[i].name in ("size", "tuple") and n > 1), default=_EQUAL)
+    def case(self, guess: Guess) -> FunctionCase:
+        """Return the case of a guess, with labels below the least of the sizes."""
+        case = super().case(guess)
+        least = min((n for i in guess.numbers("size", "tuple") for n in guess.shape(i) if n > 1), default=_EQUAL)
         return replace(case, labels={name: (shape, min(n, least)) for name, (shape, n) in case.labels.items()})
 
-    def _fit(self, kinds: Kinds, sizes: Sizes) -> OwnFit:
+    def _fit(self, guess: Guess) -> OwnFit:
         """Return how well the network does; with a loss that is not its own, at least one gradient must be right."""
-        self._calls += 1
-        case = self._case(kinds, sizes, {})
+        self.calls += 1
+        case = self.case(guess)
         if not (case.shape or case.labels) or case.impossible():
             return OwnFit()
         problem = LAYER.problem(case)
-        first, *others = all_studied(self._unstudied, case, problem)
+        first, *others = all_studied([*self.readings], case, problem)
         fit = fit_of(first, case, problem)
         self.runs = self.runs or fit.runs
-        self._calls += _RAN if fit.runs else 0
+        self.calls += _RAN if fit.runs else 0
         fits = [fit, *(fit_of(one, case, problem) for one in others if fit.fits)]
         best = max(fits, key=lambda fit: (fit.right, fit.fits))
         return best if best.right or not first.code.taken_for else OwnFit()
 
-    def _cases(self, kinds: Kinds, sizes: Sizes, score: float) -> tuple[FunctionCase, ...]:
+    def _cases(self, guess: Guess, score: float) -> tuple[FunctionCase, ...]:
         """List cases: with lengths of their own, as few together as possible, and the same without a penalty."""
 
-        def fits(trial: Sizes, group: tuple[tuple[int, int], ...]) -> bool:
-            alone = len(group) == 1 and self._slots[group[0][0]].value is Role.TARGETS  # longer targets are cut off
-            fit = self._fit(kinds, trial) if not alone and self._calls <= 2 * _MOST_TRIES else OwnFit()
-            return _score(fit) >= score
+        def fitted(trial: Guess, group: tuple[Axis, ...]) -> Guess | None:
+            alone = len(group) == 1 and self.slots[group[0][0]].value is Role.TARGETS  # longer targets are cut off
+            fit = self._fit(trial) if not alone and self.calls <= 2 * _MOST_TRIES else OwnFit()
+            return trial if _score(fit) >= score else None
 
-        of_images = any(kind.name == "array" and kind.rank == _OF_IMAGES for kind in kinds)
-        axes = [axis for axis in sizes if sizes[axis] > 1]
-        own = untied(sizes, axes, _OWN_OF_IMAGES if of_images else _OWN, _MOST_TOGETHER, fits)
-        case = self._case(kinds, own, {})
-        penalties = [slot.key for slot in self._slots if slot.value is Role.PENALTY]
+        of_images = Kind("array", _OF_IMAGES) in guess.kinds
+        axes = [axis for axis, length in guess.lengths.items() if length > 1]
+        own = self.untied(guess, axes, _OWN_OF_IMAGES if of_images else _OWN, _MOST_TOGETHER, fitted)
+        case = self.case(own)
+        penalties = [slot.key for slot in self.slots if slot.value is Role.PENALTY]
         without = replace(case, value={**case.value, **dict.fromkeys(penalties, 0.0)})
         cases = [without, case] if penalties else [case]
         return tuple(replace(one, tried=case.flags) for one in cases)

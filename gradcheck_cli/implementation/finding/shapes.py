@@ -9,26 +9,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.conventions.own_trial import takes_targets
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.study import lengths_made
-from gradcheck_cli.implementation.finding.kinds import (
-    ARRAYS,
-    NUMBERS,
-    Kind,
-    is_data,
-    is_size,
-    kinds_of,
-    kinds_to_make,
-)
-from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.probe import Sizes
+from gradcheck_cli.implementation.finding.kinds import ARRAYS, NUMBERS, Kind, is_data, is_size, kinds_of, kinds_to_make
+from gradcheck_cli.implementation.finding.probe import Axis, Guess, count_elements
 from gradcheck_cli.implementation.finding.targets import TargetProbe, says_cotangent, says_gradient, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
@@ -115,173 +106,152 @@ class _Search(TargetProbe):
     """The search for the shapes of one function."""
 
     def found(self) -> tuple[FunctionCase, ...]:
-        """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds.
+        """Try what is likely, and return the cases of the first guess that is meant.
 
         What is called a gradient is one, and wrong, where forward depends on its arrays and no slope agrees.
         """
-        wrong: tuple[tuple[Kind, ...], Sizes, Sizes] | None = None
+        wrong: Guess | None = None
         misshapen: tuple[FunctionCase, ...] = ()
-        tries = itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7)))
-        for number, (kinds, blocks) in enumerate(tries):
-            for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
-                if any(kinds[i].rank == 0 for i in subset) or self._is_single_prediction(kinds):
-                    continue
-                self._readings = self._unstudied
-                if self._calls > (_MOST_OF_CLASS if self._unstudied[0].code.cls else _MOST_CALLS):
-                    return self._checked(*wrong) if wrong else misshapen
-                scale = {(i, kinds[i].rank - 1): blocks for i in subset}
-                equal = self._all_equal(kinds)
-                fits = self._fits(kinds, equal, scale)
-                columns = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank > 1]
-                if not fits and columns and self._unstudied[0].code.cls:
-                    equal |= dict.fromkeys(columns, 1)
-                    fits = self._fits(kinds, equal, scale)
-                is_class = self._unstudied[0].code.cls is not None
-                if not fits and number < _LIKELIEST and is_class and self._right(kinds, self._all_equal(kinds), scale):
-                    misshapen = misshapen or self._vary(kinds, self._all_equal(kinds), scale)
-                if not fits or not (
-                    self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
-                ):
-                    continue
-                if self._lacks_targets(kinds, scale):
-                    continue
-                if self._is_meant(kinds, equal, scale):
-                    return self._checked(kinds, equal, scale)
-                single = self._with_single_entries(kinds, equal, scale) if not is_class else equal
-                if single != equal and self._fits(kinds, single, scale) and self._is_meant(kinds, single, scale):
-                    return self._checked(kinds, single, scale)
-                if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
-                    wrong = kinds, equal, scale
-        self._readings = self._unstudied
-        return self._checked(*wrong) if wrong else misshapen or self._with_failing_backward()
+        for number, start in enumerate(self._starts()):
+            if self.calls > (_MOST_OF_CLASS if self.is_class else _MOST_CALLS):
+                break
+            if self.is_single_prediction(start.kinds):
+                continue
+            guess = self._fitted_start(start)
+            if guess is None:
+                if number < _LIKELIEST and self.is_class and not misshapen and self.has_right_gradient(start):
+                    misshapen = self._vary(start)
+                continue
+            guess = guess if self.depends(guess) else self.as_probabilities(guess)
+            if guess is None or self.lacks_targets(guess):
+                continue
+            if self._is_meant(guess):
+                return self._checked(guess)
+            if wrong is None and self._is_usual(guess) and self._says_gradient(guess):
+                wrong = guess
+        return self._checked(wrong) if wrong else misshapen
 
-    def _with_failing_backward(self) -> tuple[FunctionCase, ...]:
-        """Return a case of one array on which forward runs, though backward does for no number of axes; () for none."""
-        if self._has_context and len(self._slots) == 1:
-            for kind in ARRAYS[:3]:
-                equal = self._all_equal((kind,))
-                if self._forward((kind,), equal, {}) is not None:
-                    case = self._case((kind,), equal, {})
-                    return (replace(case, tried=case.flags),)
-        return ()
+    def _starts(self) -> Iterator[Guess]:
+        """Yield the first guesses: two likely kinds for each argument, and axes of several blocks; then all kinds."""
+        likely = [self._kinds(3)]
+        likely += [self._kinds(7, odd=1)] if len(self.slots) <= _MOST_WITH_ONE_ODD else []
+        yield from map(self.all_equal, itertools.chain(*likely))
+        for count in () if self.made else _BLOCKS:  # a constructor says how long axes are
+            for kinds in self._kinds(2):
+                for numbers in _subsets(len(kinds)):
+                    if all(kinds[i].rank for i in numbers):
+                        yield self.all_equal(kinds, {(i, kinds[i].rank - 1): count for i in numbers})
+        yield from map(self.all_equal, self._kinds(7))
 
-    def _says_gradient(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+    def _fitted_start(self, start: Guess) -> Guess | None:
+        """Return a guess that fits; of a class perhaps with columns for matrices."""
+        columns = {(i, start.kinds[i].rank - 1): 1 for i in start.numbers("array") if start.kinds[i].rank > 1}
+        found = self.fitted(start)
+        if found or not columns or not self.is_class:
+            return found
+        return self.fitted(replace(start, lengths=start.lengths | columns))
+
+    def _says_gradient(self, guess: Guess) -> bool:
         """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they.
 
         Without a cotangent it is that of a number, or of what is computed element by element.
         """
-        reading = self._readings[0]
-        out = self._forward(kinds, sizes, scale)
-        ranks = [kind.rank for kind in kinds if kind.name in ("array", "labels")]
+        reading, out = guess.readings[0], self.forward(guess)
+        ranks = [guess.kinds[i].rank for i in guess.numbers("array", "labels")]
         if takes_targets(reading):
             return out is not None and out[0].ndim < max(ranks)
         is_number = reading.has_cotangent or (out is not None and out[0].ndim == 0) or len({*ranks}) == 1
         return is_number and says_gradient(reading)
 
-    def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
+    def _checked(self, guess: Guess) -> tuple[FunctionCase, ...]:
         """List the cases for these kinds of arguments."""
-        meant, sizes = self._labels_that_agree(kinds, equal, scale)
-        has_labels = any(kind.name == "labels" for kind in meant)
-        if (self._within or has_labels) and not self._slope_agrees(meant, sizes, scale):
-            self._takes_probabilities(meant, sizes, scale)
-        meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
-        own = self._untied(meant, sizes, scale)
-        return self._vary(meant, own, scale)
+        guess = self.with_labels_that_agree(guess)
+        if (guess.within or guess.numbers("labels")) and not self.slope_agrees(guess):
+            guess = self.as_probabilities(guess) or guess
+        return self._vary(self._with_own_lengths(self._with_ranks_that_agree(guess)))
 
-    def _with_ranks_that_agree(
-        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes
-    ) -> tuple[tuple[Kind, ...], Sizes]:
+    def _with_ranks_that_agree(self, guess: Guess) -> Guess:
         """Return arrays of more axes if the slope agrees with these alone: what takes a sequence may run on one step.
 
         Raises:
             AmbiguousShapesError: it agrees only where all arrays have other numbers of axes, and some have fewer.
         """
-        if scale or self._slope_agrees(kinds, sizes, scale):
-            return kinds, sizes
-        more = [[kind, kind._replace(rank=kind.rank + 1)] if kind in _MORE_AXES else [kind] for kind in kinds]
-        for others in itertools.islice(itertools.product(*more), 1, 2**_MOST_LONGER):
-            equal = self._all_equal(others)
-            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                return others, equal
-        ranks = [[one for one in ARRAYS[:3] if one != kind] if kind.name == "array" else [kind] for kind in kinds]
+        if guess.blocks or self.slope_agrees(guess):
+            return guess
+        more = [[kind, kind._replace(rank=kind.rank + 1)] if kind in _MORE_AXES else [kind] for kind in guess.kinds]
+        for kinds in itertools.islice(itertools.product(*more), 1, 2**_MOST_LONGER):
+            if found := self.agreeing(self.like(guess, kinds)):
+                return found
+        ranks = [[one for one in ARRAYS[:3] if one != k] if k.name == "array" else [k] for k in guess.kinds]
         combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
-        most = max(kind.rank for kind in kinds)
-        if Kind("labels", most) in kinds:
-            combinations = [with_ranks(kinds, most, rank) for rank in range(1, most)]
+        most = max(kind.rank for kind in guess.kinds)
+        if Kind("labels", most) in guess.kinds:
+            combinations = [with_ranks(guess.kinds, most, rank) for rank in range(1, most)]
         elif np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
-            combinations = [tuple(one if k.name == "array" else k for k in kinds) for one in ARRAYS[:3]]
-        for others in combinations:
-            equal = self._all_equal(others)
-            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
-        return kinds, sizes
-
-    def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
-        several = () if self._made else _BLOCKS  # a constructor says how long axes are
-        yield from ((kinds, 1) for kinds in self._kinds(3))
-        if len(self._slots) <= _MOST_WITH_ONE_ODD:
-            yield from ((kinds, 1) for kinds in self._kinds(7, odd=1))
-        yield from ((kinds, blocks) for blocks in several for kinds in self._kinds(2))
+            combinations = [tuple(one if k.name == "array" else k for k in guess.kinds) for one in ARRAYS[:3]]
+        for kinds in combinations:
+            if found := self.agreeing(self.like(guess, kinds)):
+                raise AmbiguousShapesError(self.case(found), self.case(guess))
+        return guess
 
     def _kinds(self, most: int, odd: int | None = None) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first; so many may be unlikely."""
-        choices = [kinds_to_make(slot)[:most] for slot in self._slots[: self._made]]
-        choices += [kinds_of(slot)[:most] for slot in self._slots[self._made :]]
-        if most > len(ARRAYS) and self._has_context:
-            likely = zip(self._slots, choices, strict=True)
+        choices = [kinds_to_make(slot)[:most] for slot in self.slots[: self.made]]
+        choices += [kinds_of(slot)[:most] for slot in self.slots[self.made :]]
+        if most > len(ARRAYS) and self.has_context:
+            likely = zip(self.slots, choices, strict=True)
             choices = [kinds if is_data(slot) else [*kinds, *NUMBERS] for slot, kinds in likely]
         numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
         for places in numbered:
-            if odd is not None and sum(place > 1 for place in places) > odd:
-                continue
-            yield tuple(choice[place] for choice, place in zip(choices, places, strict=True))
+            if odd is None or sum(place > 1 for place in places) <= odd:
+                yield tuple(choice[place] for choice, place in zip(choices, places, strict=True))
 
-    def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
+    def _with_own_lengths(self, guess: Guess) -> Guess:
         """Give axes lengths of their own, alone or as few together as possible."""
         # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
-        by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
+        by_labels = bool(guess.numbers("labels")) and self.slope_agrees(guess)
 
-        def fits(trial: Sizes, group: tuple[tuple[int, int], ...]) -> bool:
-            alone = by_labels and len(group) == 1
-            return self._fits(kinds, trial, scale) and (not alone or self._slope_agrees(kinds, trial, scale))
+        def fitted(trial: Guess, group: tuple[Axis, ...]) -> Guess | None:
+            found = self.fitted(trial)
+            return found if found and (not (by_labels and len(group) == 1) or self.slope_agrees(found)) else None
 
-        own = _OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT
-        axes = [axis for axis, length in sizes.items() if length > 1 or self._unstudied[0].code.cls]
-        return untied(sizes, axes, own, _MOST_TOGETHER, fits)
+        own = _OWN if max(kind.rank for kind in guess.kinds) < _OF_IMAGES else _SHORT
+        axes = [axis for axis, length in guess.lengths.items() if length > 1 or self.is_class]
+        return self.untied(guess, axes, own, _MOST_TOGETHER, fitted)
 
-    def _vary(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
+    def _vary(self, guess: Guess) -> tuple[FunctionCase, ...]:
         """List cases: the lengths that were found, the same exchanged, and a length of 1 for each in turn."""
-        lengths = sorted(set(sizes.values()) - {1})
+        lengths, axes = sorted(set(guess.lengths.values()) - {1}), guess.lengths.items()
         exchanged = dict(zip(lengths, [length + 1 for length in reversed(lengths)], strict=True))
-        varied = [{axis: exchanged.get(length, 1) for axis, length in sizes.items()}]
-        if not any(kind.name == "labels" for kind in kinds):
-            varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
-        more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
-        doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
-        tries = [*([(more, sizes), (more, doubled)] if more != kinds else [])]
-        tries += [(kinds, trial) for trial in varied]
-        fitting = [one for one in tries if self._fits(*one, scale) and self._depends(*one, scale, draws=1)]
-        cases = [self._case(*one, scale) for one in fitting]
-        first = self._case(kinds, sizes, scale)
-        most = max(_CHEAP, self._elements(first))  # of a class, an axis twice as long has four times as many
-        others = [case for case in cases if self._elements(case) <= most and self._case_shows(case)]
+        varied = [{axis: exchanged.get(length, 1) for axis, length in axes}]
+        if not guess.numbers("labels"):
+            varied += [{axis: 1 if length == one else length for axis, length in axes} for one in lengths]
+        more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in guess.kinds)
+        doubled = {axis: 2 * length for axis, length in axes}  # such as features of two heads
+        tries = [replace(guess, kinds=more), replace(guess, kinds=more, lengths=doubled)] if more != guess.kinds else []
+        tries += [replace(guess, lengths=trial) for trial in varied]
+        fitting = filter(None, map(self.fitted, tries))
+        cases = [self.case(one) for one in fitting if self.depends(one, draws=1)]
+        first = self.case(guess)
+        most = max(_CHEAP, count_elements(guess, first))  # of a class, an axis twice as long has four times as many
+        others = [case for case in cases if count_elements(guess, case) <= most and self.depends_in(case)]
         return tuple(replace(case, tried=first.flags) for case in (first, *others[: _CASES - 1]))
 
-    def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+    def _is_meant(self, guess: Guess) -> bool:
         """Tell whether the slope agrees where an argument is of an odd kind, and where nothing is called a cotangent.
 
         `move_forward(x)` and `move_backward(x)` may be no gradient of each other.
         """
-        usual = self._is_usual(kinds) and says_cotangent(self._readings[0])
-        case = self._case(kinds, sizes, scale)
-        return usual or (self._slope_agrees(kinds, sizes, scale) and self._case_shows(case))
+        if self._is_usual(guess) and says_cotangent(guess.readings[0]):
+            return True
+        return self.slope_agrees(guess) and self.depends_in(self.case(guess))
 
-    def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
-        likely = zip(self._slots, kinds, strict=True)
-        numbers = NUMBERS if self._has_context else ()
+    def _is_usual(self, guess: Guess) -> bool:
+        numbers = NUMBERS if self.has_context else ()
         usual = "array", "size", "tuple"
+        likely = zip(self.slots, guess.kinds, strict=True)
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
 

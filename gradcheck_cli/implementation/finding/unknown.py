@@ -10,15 +10,12 @@ from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import agreeing
-from gradcheck_cli.implementation.finding.advice import command_for
-from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Tried, is_base
-from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
+from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
+from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
-from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.load import Loader
-from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
 
@@ -32,10 +29,9 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     # only for functions of no known layer
     from gradcheck_cli.implementation.finding.shapes import AmbiguousShapesError, find_shapes
 
-    home, _ = split_spec(offer.spec)
-    loaded = open_place(home, offer.spec, ACCEPTED, loader)
-    named = named_objects(loaded, offer.names)
-    network = network_of(named, loaded.module)
+    found = candidate_of(offer, loader)
+    named = found.objects
+    network = network_of(named, found.loaded.module)
     if network:
         return _try_network(offer, network)
     objects = expanded(named)
@@ -59,18 +55,17 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0])
         if reading is None and (size := size_read(objects)):
             why = f"it reads {size} from the file, with which alone its gradient can be right; make that an argument"
-            return Tried(reason=f"{why}, or give shapes that go with it: {command_for(offer)}")
+            return Tried(reason=f"{why}, or give shapes that go with it: {_command_for(offer)}")
         return Tried(cases=cases, right=reading is not None, unread=reading.unread if is_class and reading else ())
-    candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
-    if candidate.makes_instances and is_base(candidate):
+    if found.makes_instances and is_base(found):
         return None
     if len(objects) == 1 and not is_class:
         return None
     why = "of no known layer, and no shapes were found by trying"
     if lacking := module_needed_by((*named, *objects)):
-        return Tried(reason=install_first(lacking, offer))
+        return Tried(reason=install_first(lacking, offer.spec))
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
-    if command := command_for(offer):
+    if command := _command_for(offer):
         return Tried(reason=f"{why}; give them: {command}, or {make}")
     if len(objects) == 1:
         make = "--adapter FILE.py:make, where make(cls) returns an instance, and --shape for what forward takes"
@@ -85,7 +80,7 @@ def _try_network(offer: Offer, network: Network) -> Tried | None:
     if cases := find_sizes(network):
         return Tried(cases=cases)
     if lacking := module_needed_by(network.functions):
-        return Tried(reason=install_first(lacking, offer))
+        return Tried(reason=install_first(lacking, offer.spec))
     case, raised = try_likeliest(network)
     command = f"gradcheck function {offer.spec} {case.flags}"
     if raised:
@@ -94,6 +89,12 @@ def _try_network(offer: Offer, network: Network) -> Tried | None:
         return None
     why = "has no loss, and its gradients are those of no usual one; give it a method loss(X, y)"
     return Tried(reason=f"{network.name} {why}, and type {command}")
+
+
+def _command_for(offer: Offer) -> str:
+    """Write a command with a flag for each argument; "" where one is a function, which no flag gives."""
+    flags = [flag_of(name) for name in offer.arguments] + [flag_of(name, made_with=True) for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags]) if all(flags) else ""
 
 
 def _shape_words(case: Case) -> list[str]:

@@ -23,8 +23,8 @@ from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 from gradcheck_cli.implementation.loading.missing import Missing
 from gradcheck_cli.implementation.loading.notebook import WARNINGS
 from gradcheck_cli.implementation.loading.packages import (
-    has_module,
     imported_names,
+    module_in,
     package_root,
     parse_file,
     relative_top,
@@ -78,7 +78,7 @@ class Loader:
             tree = parse_file(file)
         wanted = FileModule(file, relative_top(file, tree), search_folders(file, imported_names(tree)))
         if wanted.name in sys.modules:
-            return _loaded_before(home, wanted.name)
+            return _loaded(home, sys.modules[wanted.name])
         before = set(sys.modules)
         try:
             return self._load(lambda: wanted.run(before), home, file, wanted.roots)
@@ -95,7 +95,7 @@ class Loader:
             ImplementationNotFoundError: it cannot be imported.
         """
         if home in sys.modules:
-            return _loaded_before(home, home)
+            return _loaded(home, sys.modules[home])
         try:
             return self._load(lambda: importlib.import_module(home), home, None, [Path(self.folder)])
         except _NoSuchModuleError:
@@ -122,16 +122,16 @@ class Loader:
                     if file is None and f"{home}.".startswith(f"{name}."):
                         raise _NoSuchModuleError from error
                     package = package_root(file) if file else None
-                    if package and package not in roots and has_module(package, name):
+                    if package and package not in roots and module_in(package, name):
                         roots.append(package)
                         add_folder(package)
                         continue
                     missing.names.append(name)
                     warnings.append(self._warning(error, name, home, file))
                 else:
-                    warnings += vars(module).get(WARNINGS, [])
-                    _keep_warnings(module, warnings)
-                    return Loaded(home=home, module=module, warnings=tuple(warnings))
+                    if warnings:
+                        vars(module)[WARNINGS] = [*warnings, *vars(module).get(WARNINGS, ())]
+                    return _loaded(home, module)
 
     def _warning(self, error: ModuleNotFoundError, name: str, home: str, file: Path | None) -> str:
         frames = user_frames(error)
@@ -145,7 +145,7 @@ class Loader:
     def _elsewhere(self, file: Path, name: str) -> str:
         """Say in which folder above a file a module would be found. It is not run: it may be there by chance."""
         for folder in file.parents[1:_ABOVE]:
-            if has_module(folder, name):
+            if module_in(folder, name):
                 shown = os.path.relpath(folder, self.folder) if self.folder else str(folder)
                 return f" beside the file or in its package; PYTHONPATH={shlex.quote(shown)} finds it"
         return ""
@@ -165,16 +165,9 @@ class _NoSuchModuleError(Exception):
     """The module that was asked for is itself what is not there."""
 
 
-def _keep_warnings(module: ModuleType, warnings: list[str]) -> None:
-    """Keep the warnings of the first load with the module, for later loads."""
-    spec = getattr(module, "__spec__", None)
-    if spec is not None and warnings:
-        spec.loader_state = tuple(warnings)
-
-
-def _loaded_before(home: str, name: str) -> Loaded:
-    warnings = getattr(getattr(sys.modules[name], "__spec__", None), "loader_state", None)
-    return Loaded(home=home, module=sys.modules[name], warnings=warnings if isinstance(warnings, tuple) else ())
+def _loaded(home: str, module: ModuleType) -> Loaded:
+    """Return a module with the warnings of its first load."""
+    return Loaded(home=home, module=module, warnings=tuple(vars(module).get(WARNINGS, ())))
 
 
 @contextmanager

@@ -18,15 +18,17 @@ from gradcheck_cli.text.clean import clean, type_name
 
 SUFFIX = ".ipynb"
 
-#: Where a module keeps the warnings of its cells.
+#: Where a module keeps what went wrong when it was loaded.
 WARNINGS = "__cell_warnings__"
 
 DEFINITIONS = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
 
+_OF_CELL = re.compile(r"\s*%%(.*)")
 #: Magics of a whole cell after which Python follows; what follows others is another language, or a file.
-_AROUND_PYTHON = re.compile(r"%%(time|timeit|capture|prun|writefile\s+\S+\.py)\b")
-_ASSIGNED = re.compile(r"^(\s*)([\w.,\s]+?)\s*=\s*[!%].*")
-_MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?\??\s*)$")
+_AROUND_PYTHON = re.compile(r"(time|timeit|capture|prun|writefile\s+\S+\.py)\b")
+#: A magic before a statement, and a line that is no Python, after its indentation and what it is assigned to.
+_TIMED = re.compile(r"^(\s*)%time\s+", re.MULTILINE)
+_NO_PYTHON = re.compile(r"^([ \t]*(?:[\w., \t]+=[ \t]*)?)(?:[%!](?:.*\\\n)*.*|\?.*|[\w.]+\?\??[ \t]*)$", re.MULTILINE)
 
 
 def is_notebook(file: Path) -> bool:
@@ -130,32 +132,16 @@ def describe_raised(error: BaseException) -> str:
 
 
 def _without_magics(cell: str) -> str:
-    """Replace what is no Python: of each line the magic, or of a cell in another language all lines."""
+    """Put None in place of what is no Python: of magics, shell lines and questions, or all of another language."""
     if _parsed(cell):
         return cell
-    lines = cell.splitlines()
-    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    if lines and lines[first].startswith("%%"):
-        if not _AROUND_PYTHON.match(lines[first]):
+    if magic := _OF_CELL.match(cell):
+        if not _AROUND_PYTHON.match(magic[1]):
             return ""
-        lines[first] = ""
-        if _parsed("\n".join(lines)):
-            return "\n".join(lines)
-    goes_on, found = False, []
-    for line in lines:
-        python = "" if goes_on else _as_python(line)
-        goes_on = python != line and line.rstrip().endswith("\\")
-        found.append(python)
-    return "\n".join(found)
-
-
-def _as_python(line: str) -> str:
-    if timed := re.match(r"^(\s*)%time\s+(.*)", line):
-        return timed[1] + timed[2]
-    if assigned := _ASSIGNED.match(line):
-        return f"{assigned[1]}{assigned[2]} = None"
-    magic = _MAGIC.match(line)
-    return f"{magic[1]}pass" if magic else line
+        cell = "\n" * magic[0].count("\n") + cell[magic.end() :]
+    if _parsed(cell):
+        return cell
+    return _NO_PYTHON.sub(lambda found: f"{found[1]}None" + "\n" * found[0].count("\n"), _TIMED.sub(r"\1", cell))
 
 
 def _parsed(text: str) -> bool:

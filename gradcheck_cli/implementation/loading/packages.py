@@ -77,10 +77,13 @@ def name_within(file: Path, folder: Path) -> str | None:
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
 
 
-def has_module(folder: Path, name: str) -> bool:
-    """Tell whether a module, or its package, is in a folder."""
+def module_in(folder: Path, name: str) -> Path | None:
+    """Return the file of a module, or the folder of its package, in a folder; None if it is not there."""
     top = name.partition(".")[0]
-    return is_file(folder / f"{top}.py") or (is_folder(folder / top) and any((folder / top).glob("*.py")))
+    file, package = folder / f"{top}.py", folder / top
+    if is_file(file):
+        return file
+    return package if is_folder(package) and any(package.glob("*.py")) else None
 
 
 def in_library(filename: str) -> bool:

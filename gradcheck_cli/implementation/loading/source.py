@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 
-from gradcheck_cli.implementation.loading.packages import imported_names, package_root, relative_top, search_folders
+from gradcheck_cli.implementation.loading.packages import (
+    imported_names,
+    module_in,
+    package_root,
+    relative_top,
+    search_folders,
+)
 from gradcheck_cli.implementation.loading.paths import files_of, is_file, is_folder, read_source, split_spec
 
 #: How the names of compiled modules end.
@@ -57,28 +63,24 @@ def _named(home: str) -> list[Path]:
     path = Path(home)
     if is_file(path) or is_folder(path):
         return [path.resolve()]
-    if all(part.isidentifier() for part in home.split(".")):
-        return list(_module(home.partition(".")[0], [Path()]))
-    return []
+    is_dotted = all(part.isidentifier() for part in home.split("."))
+    return _module(home, [Path()]) if is_dotted else []
 
 
-def _imported(file: Path, text: bytes) -> Iterator[Path]:
-    """Yield the files, and the folders of packages, that a file imports from around it."""
+def _imported(file: Path, text: bytes) -> list[Path]:
+    """List the files, and the folders of packages, that a file imports from around it."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    if package := relative_top(file, tree):
-        yield package
-    names = imported_names(tree)
+        return []
+    names, package = imported_names(tree), relative_top(file, tree)
     around = _around(file, names)
-    for name in names:
-        yield from _module(name, around)
+    return [*([package] if package else []), *(path for name in names for path in _module(name, around))]
 
 
 def is_around(file: Path, name: str) -> bool:
     """Tell whether a module that a file imports, or its package, is around it."""
-    return any(True for _ in _module(name, _around(file, {name})))
+    return bool(_module(name, _around(file, {name})))
 
 
 def imports_binary(file: Path, name: str) -> bool:
@@ -91,12 +93,7 @@ def _around(file: Path, names: set[str]) -> list[Path]:
     return [*search_folders(file, names), *([root] if (root := package_root(file)) else [])]
 
 
-def _module(name: str, folders: list[Path]) -> Iterator[Path]:
-    """Find a module, or the folder of a package, in the first of the folders that has it."""
-    for folder in folders:
-        if is_file(folder / f"{name}.py"):
-            yield (folder / f"{name}.py").resolve()
-            return
-        if is_folder(folder / name) and any((folder / name).glob("*.py")):
-            yield (folder / name).resolve()
-            return
+def _module(name: str, folders: list[Path]) -> list[Path]:
+    """Return a module, or the folder of its package, as the first of the folders has it; [] if none does."""
+    found = filter(None, (module_in(folder, name) for folder in folders))
+    return [path.resolve() for path in itertools.islice(found, 1)]

@@ -14,7 +14,7 @@ import pytest
 
 from gradcheck_cli.implementation.finding import names
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, unsearched
+from gradcheck_cli.implementation.finding.folder import pattern_below, with_passes
 from gradcheck_cli.implementation.finding.identify import Identified, identify_layer
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
@@ -288,19 +288,6 @@ def test_a_file_that_imports_all_has_what_it_imports() -> None:
     assert list(found("from ours import *\ndef helper(): ...\n", "other.py")) == []
 
 
-def test_of_a_folder_only_files_that_speak_of_layers_are_run() -> None:
-    Path("mine").mkdir()
-    for name, text in {
-        "layers.py": RELU.format("relu_"),
-        "broken.py": "def affine_forward(x, w, b:\n",
-        "script.py": "raise SystemExit('run')\n",
-        "test_layers.py": RELU.format("relu_"),
-    }.items():
-        Path("mine", name).write_text(text)
-    assert files_in("mine") == ["mine/broken.py", "mine/layers.py"]
-    assert files_in("mine/script.py") == ["mine/script.py"]
-
-
 def test_a_layer_without_a_reference_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = RELU.format("relu_") + RELU.format("")
     assert {one and one.layer for one in found(text).values()} == {"relu"}
@@ -412,7 +399,6 @@ def test_what_cannot_be_looked_at_is_left_out() -> None:
     assert layers == {
         "relu_forward,relu_backward": "relu",
         "sigmoid_forward,sigmoid_backward": "sigmoid",  # at its name: it can be called
-        "Tanh": "tanh",
         "ReLU": "relu",
     }
 
@@ -421,9 +407,8 @@ def test_the_rest_of_a_file_is_checked(gradcheck: Program) -> None:
     Path("layers.py").write_text(f"import numpy as np\n{RELU.format('relu_')}{HOSTILE}", encoding="utf-8")
     run = gradcheck("layers.py")
     assert "Traceback" not in run.stderr
-    assert [line.split()[0] for line in run.stdout.splitlines() if "7/7" in line] == ["pass"] * 3
-    for layer, name in (("tanh", "Tanh"), ("relu", "ReLU")):
-        assert gradcheck(layer, f"layers.py:{name}").returncode == 0
+    assert [line.split()[0] for line in run.stdout.splitlines() if "7/7" in line] == ["pass"] * 2
+    assert gradcheck("relu", "layers.py:ReLU").returncode == 0
     run = gradcheck("sigmoid", "layers.py:__getattr__")
     assert (run.returncode, "Traceback" in run.stderr) == (2, False)
 
@@ -453,11 +438,10 @@ def test_a_loss_that_is_called_after_a_layer_is_none_of_that_layer(name: str) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (RELU.format("relu_"), "layers.py has no convolution; it has a rectified linear unit, relu_forward,relu_back"),
-        (RELU.format("") , "`gradcheck relu layers.py` checks it"),
-        (RELU.format("relu_") + CLASS.format("Tanh"), "`gradcheck layers.py` checks them"),
-        ("def warp(x, a): return a * x ** 3, x\ndef warp_back(dout, cache): return dout\n",
-         "`gradcheck function layers.py:warp,warp_back --shape x=2x3 --shape a=2x3`, with the right shapes"),
+        (RELU.format("relu_"), "layers.py has no convolution; it has relu_forward,relu_backward: `gradcheck layers"),
+        (RELU.format("") , "it has forward,backward: `gradcheck layers.py` checks it"),
+        (RELU.format("relu_") + CLASS.format("Tanh"), "it has relu_forward,relu_backward and Tanh: `gradcheck layers"),
+        (RELU.format("warp_"), "it has warp_forward,warp_backward: `gradcheck layers.py` checks it"),
         ("def plot(x): ...\n", "it has plot"),
     ],
 )  # fmt: skip
@@ -483,12 +467,48 @@ def test_a_folder_says_what_it_leaves_out() -> None:
     }.items():
         Path("mine", name).write_text(text)
     os.mkfifo("mine/g.py")
-    assert files_in("mine") == ["mine/a.py", "mine/b.py", "mine/c.py"]
+    read = with_passes(Path("mine"))
+    assert [str(file) for file in read.searched] == ["mine/a.py", "mine/b.py", "mine/c.py"]
     why = "nothing is called after a layer or a backward pass"
-    assert left_out_of("mine") == f"d.py ({why}); g.py (no regular file); test_e.py (a test)"
-    assert left_out_of("mine/a.py") is None
-    assert unsearched("mine", []) == "mine/*/f.py"
+    assert read.note() == f"g.py (no regular file); test_e.py (a test); d.py ({why})"
+    assert pattern_below("mine", []) == "mine/*/f.py"
     with pytest.raises(
-        ImplementationNotFoundError, match=r"without convolution in its files; not searched: a\.py, b\.py"
+        ImplementationNotFoundError, match=r"without convolution in its files; not searched: .*a\.py, b\.py"
     ):
         find("mine", LAYERS["conv"])
+
+
+#: A layer that its network prepares.
+PREPARED = """
+class ReLU:
+    def forward(self, x):
+        self.mask = x > self.threshold
+        return x * self.mask
+    def backward(self, dout):
+        return dout * self.mask
+"""
+NETWORK = "class Network:\n    def add(self, layer):\n        layer.threshold = 0.0\n"
+MAKE = "def make(cls):\n    instance = cls()\n    instance.threshold = 0.0\n    return instance\n"
+
+
+def test_what_only_a_network_sets_is_told_apart_from_a_slip(gradcheck: Program) -> None:
+    Path("layers.py").write_text(f"{PREPARED}{NETWORK}", encoding="utf-8")
+    Path("glue.py").write_text(MAKE, encoding="utf-8")
+    run = gradcheck("layers.py", "--format", "markdown")
+    assert run.returncode == 2
+    assert "its forward reads the attribute threshold, which only other code sets" in run.stdout
+    command = "relu layers.py:ReLU --adapter"
+    assert f"gradcheck {command} FILE.py:make" in run.stdout
+    assert gradcheck(*command.split(), "glue.py:make").returncode == 0
+    Path("layers.py").write_text(PREPARED, encoding="utf-8")
+    run = gradcheck("layers.py")
+    assert run.returncode == 1
+    assert "has no attribute 'threshold'" in run.stdout
+
+
+def test_passes_that_are_called_functions_are_found(gradcheck: Program) -> None:
+    text = CLASS.format("Tanh").replace("forward(", "forward_fct(").replace("backward(", "vjp_fct(")
+    for wrong in ("", "2 * "):
+        Path("layers.py").write_text(f"import numpy as np\n{text.replace('return dout', f'return {wrong}dout')}")
+        run = gradcheck("layers.py", "-q")
+        assert run.returncode == bool(wrong), run.stdout

@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 CASE = ConvCase(N=1, C=1, H=3, W=3, F=1)
 HEAD = "import numpy as np\n"
+PYTHON_2 = "this is Python 2; write it in Python 3"
 DIVISION = "Python 2's `/` made an integer of two integers, today it makes a float; write `//`"
-EARLIER = "a size is a float, mostly because of a `/` before this line, which in Python 2 made an integer; write `//`"
+EARLIER = "a size is a float, mostly because of a `/` before this line; write `//`"
 
-INDICES = "indices or counts are floats; write `//` where they come from a `/`, and compare where they are a mask"
+INDICES = "indices or counts are floats; write `//` for `/`, or compare for a mask"
 
 #: Lines that are no Python any more.
 UNREADABLE = {
     'print "x"': "Python 2's print; it is a function now",
     "print x, y": "Python 2's print; it is a function now",
     'exec "x"': "Python 2's exec; it is a function now",
-    'raise ValueError, "x"': 'Python 2\'s way to raise; write raise ValueError("...")',
-    "try: pass\nexcept ValueError, e: pass": "Python 2's way to catch; write except Error as error:",
-    "a <> b": "Python 2's `<>`; write !=",
-    "x = 10L": "Python 2's long integers; leave the L away",
-    "x = 017": "Python 2's octal numbers; write 0o17 for 017",
-    "x = `y`": "Python 2's backquotes; write repr(...)",
+    'raise ValueError, "x"': PYTHON_2,
+    "try: pass\nexcept ValueError, e: pass": PYTHON_2,
+    "a <> b": PYTHON_2,
+    "x = 10L": PYTHON_2,
+    "x = 017": PYTHON_2,
+    "x = `y`": PYTHON_2,
     "if 1:\n\tx = 1\n        y = 2": "Python 2 took a tab for eight blanks; indent with blanks only",
 }
 
@@ -65,11 +66,10 @@ RAISING = {
     "np.float(1)": "NumPy no longer has np.float; write float",
     "np.product(x)": "NumPy no longer has np.product; write np.prod",
     "np.array([[1], [1, 2]])": "NumPy 1.24 no longer makes ragged arrays; pass dtype=object",
-    "n = np.arange(3); n += 0.5": "NumPy no longer writes floats into an integer array; make it of floats",
+    "n = np.arange(3); n += 0.5": "NumPy no longer writes floats into an integer array",
     "import cPickle": "Python 2's cPickle; write import pickle",
     "from itertools import izip": "gone in Python 3; write zip",
     "import time; time.clock()": "gone; write time.perf_counter()",
-    "'x'.decode('utf-8')": "text is Unicode since Python 3",
 }
 
 
