@@ -133,28 +133,6 @@ def recurrent_layer(
         inputs["Wh"] *= 0.5 / case.H**0.5
         return inputs
 
-    def faults(case: StepCase, problem: Problem) -> Iterator[Fault]:
-        """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
-        steps = case.T if isinstance(case, SequenceCase) else 1
-        if case.N * steps * cell.gates * case.H * (case.D + case.H) > LARGEST_FOR_FAULTS:
-            return
-        settings = [case.settings] if cell.param else []
-
-        def fault(code: str, cause: str, remedy: str, wrong: Callable[..., Any]) -> Fault:
-            def gradients(inputs: Mapping[str, Array], cotangent: Array) -> Mapping[str, Array]:
-                *_, cache = forward(*inputs.values(), *settings)
-                return dict(zip(inputs, wrong(*problem.parts(cotangent).values(), cache), strict=True))
-
-            return Fault(code, cause, remedy, gradients)
-
-        if steps > 1:
-            for between in time_faults(cell.backward, len(cell.states), steps):
-                yield fault(*between)
-        for one in cell.faults:
-            step = cell.backward_with(one)
-            wrong = partial(through_time, step, carried=(1.0,) * len(cell.states)) if is_sequence else step
-            yield fault(one.code, one.cause, one.remedy, wrong)
-
     return Layer(
         case=case,
         builtin={"vectorized": (forward, backward)},
@@ -165,8 +143,32 @@ def recurrent_layer(
         draw=draw,
         relations=relations,
         sums=False,
-        faults=faults,
+        faults=partial(_faults, cell, forward),
     )
+
+
+def _faults(cell: Cell, forward: Callable[..., Any], case: StepCase, problem: Problem) -> Iterator[Fault]:
+    """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
+    is_sequence = isinstance(case, SequenceCase)
+    steps = case.T if isinstance(case, SequenceCase) else 1
+    if case.N * steps * cell.gates * case.H * (case.D + case.H) > LARGEST_FOR_FAULTS:
+        return
+    settings = [case.settings] if cell.param else []
+
+    def fault(code: str, cause: str, remedy: str, wrong: Callable[..., Any]) -> Fault:
+        def gradients(inputs: Mapping[str, Array], cotangent: Array) -> Mapping[str, Array]:
+            *_, cache = forward(*inputs.values(), *settings)
+            return dict(zip(inputs, wrong(*problem.parts(cotangent).values(), cache), strict=True))
+
+        return Fault(code, cause, remedy, gradients)
+
+    if steps > 1:
+        for between in time_faults(cell.backward, len(cell.states), steps):
+            yield fault(*between)
+    for one in cell.faults:
+        step = cell.backward_with(one)
+        wrong = partial(through_time, step, carried=(1.0,) * len(cell.states)) if is_sequence else step
+        yield fault(one.code, one.cause, one.remedy, wrong)
 
 
 def _standard(case: type[StepCase], variants: tuple[Mapping[str, Any], ...]) -> tuple[StepCase, ...]:
