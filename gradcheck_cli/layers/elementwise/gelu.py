@@ -11,13 +11,12 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.fault import Fault
-
-Param = dict[str, Any]
 
 #: From where on erf is 1 in all digits of a longdouble.
 _FAR = 7.0

@@ -10,12 +10,12 @@ import numpy as np
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import GuardedTerms, one_hot, wrong_slopes
 from gradcheck_cli.layers.loss.targets import (
     DividedCase,
-    Param,
     TargetsCase,
     divisor_of,
     draw_probabilities,

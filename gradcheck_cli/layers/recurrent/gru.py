@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.fault import Equations, fault
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.recurrent.recurrent import (
@@ -21,8 +21,6 @@ from gradcheck_cli.layers.recurrent.recurrent import (
 )
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
-
-Param = Mapping[str, Any]
 
 
 def reset() -> Any:
