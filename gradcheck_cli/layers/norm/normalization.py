@@ -38,8 +38,7 @@ def standardize_backward(g: Array, z: Array, s: Array, axes: Axes) -> Array:
     simplified as in Kevin Zakka's note.)
     """
     through_variance = z * (g * z).mean(axis=axes, keepdims=True)
-    dx: Array = (g - g.mean(axis=axes, keepdims=True) - through_variance) / s
-    return dx
+    return np.asarray((g - g.mean(axis=axes, keepdims=True) - through_variance) / s)
 
 
 @frozen
