@@ -15,7 +15,6 @@ from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.inside_calls import MOST_BYTES, cotangents
 from gradcheck_cli.engine.user_code import ReportedError, error_in
 from gradcheck_cli.engine.wire import value_of
-from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.guard.protocol import Answer, ProtocolError
 from gradcheck_cli.implementation.calling import current_watch
@@ -111,7 +110,9 @@ class _Calls:
             return {name: value_of(found[name], answer.arrays) for name in names if name in found}
 
     def expect(self, steps: Sequence[Step]) -> None:
-        """Have calls made that will be asked for, other than those that are expected already."""
+        """Have calls made that will be asked for, other than those that are expected already, if they are all small."""
+        if not all(map(_is_small, steps)):
+            return
         calls: list[_Call] = []
         known: Counter[Hashable] = Counter()
         for step in steps:
@@ -155,7 +156,7 @@ class _Calls:
         """
         self._seed = None
         number = _number(step) if isinstance(step, BackwardStep) else None
-        same = self._expected.get(_key(step, number))
+        same = self._expected.get(_key(step, number)) if _is_small(step) else None
         call = same.popleft() if same else self._new(step, number)
         while call.answer is None:
             if not self._under_way:
@@ -232,10 +233,13 @@ def _key(step: Step, number: int | None) -> Hashable:
 
 
 def _content(array: Array) -> Hashable:
-    """Identify an array by what is in it, or a large one by itself."""
-    if array.nbytes > LARGE:
-        return id(array)
+    """Identify an array by what is in it, and how it lies in memory."""
     return (array.dtype, array.shape, array.strides, array.tobytes())
+
+
+def _is_small(step: Step) -> bool:
+    """Tell whether a call is given so little that it is worth to be made ahead, and to be looked up."""
+    return sum(array.nbytes for array in _arrays(step)) <= MOST_BYTES
 
 
 def _arrays(step: Step) -> tuple[Array, ...]:
