@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, replace
-from typing import TypeVar
+from dataclasses import field
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, ReportedError, UserCode, describe_death, report_failure
 from gradcheck_cli.guard.process import Process, ProcessDiedError
-from gradcheck_cli.guard.protocol import Answer
+from gradcheck_cli.implementation.finding.examine import Examined
 from gradcheck_cli.implementation.finding.folder import shorten
-from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_its_own
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.implementation.loading.paths import shown_home, split_spec
 from gradcheck_cli.layers import LAYERS
-
-_Found = TypeVar("_Found", Identified, Tried)
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -29,10 +25,7 @@ _ALONE = "there is no other pass that goes with it"
 class Survey:
     """The layers of a file, by the words that select each."""
 
-    layers: dict[str, str] = field(default_factory=dict)  #: the layer of each pair, loss and class
-    misfits: dict[str, Identified] = field(default_factory=dict)  #: what is named after a layer, and cannot be called
-    #: Shapes that were found by trying for functions of no known layer, or why there are none.
-    functions: dict[str, Tried] = field(default_factory=dict)
+    examined: dict[str, Examined] = field(default_factory=dict)  #: how it is checked, those of known layers first
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
     loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
@@ -66,52 +59,25 @@ def _survey(spec: str, code: UserCode) -> Survey:
     _ = len([*LAYERS.values()])  # imports them before the fork: a process that is started anew has them too
     inventory = _take_inventory(code, spec)
     printed = code.process.take_output()
-    found = {offer: _try(code, offer) for offer in inventory.offers}
-    tried = {offer: _shapes(code, offer) for offer, one in found.items() if not one or _is_open(one)}
-    for offer, one in tried.items():
-        identified = found[offer]
-        if isinstance(identified, Identified) and isinstance(one, Tried) and is_its_own(identified, one):
-            found[offer] = None
-    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
+    found = {offer: _examine(code, offer) for offer in inventory.offers}
+    examined = {offer.spec: one for offer, one in found.items() if isinstance(one, Examined)}
+    examined |= {half.spec: Examined(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
-    misfits = {
-        offer.spec: _with_command(one, tried.get(offer))
-        for offer, one in found.items()
-        if isinstance(one, Identified) and one.reason
-    }
-    misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    functions = {offer.spec: one for offer, one in tried.items() if one and not found[offer]}
-    errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
-    shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
-    checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}
-    unknown = (name for offer, one in found.items() if not one for name in offer.names)
-    others = dict.fromkeys([*inventory.others, *unknown])
+    checked = {name for offer, one in found.items() if one for name in offer.names}
+    others = dict.fromkeys([*inventory.others, *(name for offer in inventory.offers for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
-    if not (fitting or misfits or errors or shapes):
+    if not (examined or errors):
         sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
         reason = f"{spec} has no {sought} (`gradcheck --help` lists them); it has {shorten(unchecked)}"
         raise NothingToCheckError("; ".join([reason, *inventory.warnings]), inventory.loose())
     return Survey(
-        layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
-        misfits=misfits,
-        functions=shapes,
+        examined=dict(sorted(examined.items(), key=lambda one: one[1].layer == "function")),
         errors=errors,
         loose=inventory.loose(),
         dtypes={offer.spec: offer.dtype for offer in inventory.offers if offer.dtype},
         others=unchecked,
         printed=printed,
     )
-
-
-def _is_open(found: Identified | ErrorReport) -> bool:
-    return isinstance(found, Identified) and (found.open or found.varies)
-
-
-def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
-    """Add to the reason of a misfit how to check it as a function."""
-    reason = tried.reason if isinstance(tried, Tried) else None
-    is_new = reason and "gradcheck function" not in (misfit.reason or "")
-    return replace(misfit, reason=f"{misfit.reason}; {reason}") if is_new else misfit
 
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
@@ -125,28 +91,11 @@ def _take_inventory(code: UserCode, spec: str) -> Inventory:
     return inventory
 
 
-def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
-    """Say which layer an offer is."""
-    named = Identified(layer=offer.layers[0]) if offer.layers else None
-    return _asked(code, Identified, inside.identify, offer, if_it_dies=named)
-
-
-def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
-    """Find shapes for what is of no known layer; None for what nobody would expect to be checked."""
-    return None if offer.doubtful else _asked(code, Tried, inside.shapes, offer)
-
-
-def _asked(
-    code: UserCode,
-    cls: type[_Found],
-    function: Callable[[Offer], Answer],
-    offer: Offer,
-    if_it_dies: _Found | None = None,
-) -> _Found | ErrorReport | None:
-    """Return what a function of `inside` finds out about an offer, or why it cannot."""
+def _examine(code: UserCode, offer: Offer) -> Examined | ErrorReport | None:
+    """Return how an offer is checked; None for what nobody would expect to be."""
     try:
-        return code.read(cls, function, offer)
+        return code.read(Examined, inside.examined, offer)
     except FAILURES as error:
-        if if_it_dies and isinstance(error, ProcessDiedError):
-            return if_it_dies
+        if offer.layers and isinstance(error, ProcessDiedError):
+            return Examined(layer=offer.layers[0])
         return report_failure(error, offer.names[0], offer.spec, WHEN_TRIED)

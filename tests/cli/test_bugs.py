@@ -120,14 +120,14 @@ def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: 
 @pytest.mark.parametrize(
     ("module", "name", "condition", "jobs"),
     [
-        ("gradcheck_cli.engine.survey", "describe_nothing", "'odd' in args[0]", "1"),
+        ("gradcheck_cli.engine.survey", "shorten", "'helper' in args[0]", "1"),
     ],
 )
 def test_while_a_file_is_surveyed(
     gradcheck: Program, tmp_path: Path, planted: Any, module: str, name: str, condition: str, jobs: str
 ) -> None:
     (tmp_path / "right.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=1))
-    odd = "def helper(a): pass\n" if name == "describe_nothing" else PASS_AND_FAIL.format(name="tanh", factor=1)
+    odd = "def helper(a): pass\n" if name == "shorten" else PASS_AND_FAIL.format(name="tanh", factor=1)
     (tmp_path / "odd.py").write_text(odd)
     (tmp_path / "wrong.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=2))
     env = planted(module, name, condition)
@@ -147,7 +147,7 @@ def test_while_a_file_is_surveyed(
         [
             ("find", "'odd' in args[0]"),
             ("take_inventory", "'odd' in args[0]"),
-            ("identify_layer", "'odd' in args[0].spec"),
+            ("examine", "'odd' in args[0].spec"),
         ],
     ),
 )

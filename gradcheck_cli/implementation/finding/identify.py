@@ -15,18 +15,15 @@ from gradcheck_cli.implementation.conventions.expand import needs_adapter
 from gradcheck_cli.implementation.conventions.gradient_orders import LACKS, RAISES, right_gradients
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
-from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
-from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, Tried, forward_fit
 from gradcheck_cli.implementation.finding.candidates import Candidate
-from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
+from gradcheck_cli.implementation.finding.inventory import Offer
 from gradcheck_cli.implementation.finding.names import known_layers, says_loss
 from gradcheck_cli.implementation.finding.needed import attribute_set_elsewhere, install_first, module_needed_by
 from gradcheck_cli.implementation.finding.networks import network_of
-from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.implementation.vocabulary.lookup import known_words, vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 
 
@@ -40,31 +37,12 @@ class Identified:
     varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
-@frozen
-class Tried:
-    """An offer of no known layer: the shapes that were found by trying, or why there are none."""
-
-    cases: tuple[Case, ...] = ()
-    reason: str | None = None
-    right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
-    unread: tuple[str, ...] = ()  #: then the parameters of which there is no gradient
-
-
-def is_its_own(found: Identified, tried: Tried | None) -> bool:
-    """Tell whether code is checked against its own forward, and not as the layer that it is called after.
-
-    What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
-    """
-    return tried is not None and ((tried.right and not tried.unread) or (found.open and bool(tried.cases)))
-
-
-def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
-    """Find out which layer's passes an offer has, by trying; None if it is of none that is known."""
-    candidate = candidate_of(offer, loader)
+def identify_layer(offer: Offer, candidate: Candidate) -> Identified | None:
+    """Find out which layer's passes an offer has, by trying its code; None if it is of none that is known."""
     if offer.composed or needs_adapter(candidate.objects[0]):
         return None
     named = [*offer.layers, *(other for name in offer.layers for other in known_words(name).siblings)]
-    tries: dict[str, TriedReading | None] = {}
+    tries: dict[str, Tried | None] = {}
     misfits: dict[str, str] = {}
     for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
         try:
@@ -93,7 +71,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     return Identified(layer=name, reason=reason, open=True)
 
 
-def _fit(tried: TriedReading | None) -> Fit:
+def _fit(tried: Tried | None) -> Fit:
     return tried.fit if tried else Fit.FAILS
 
 
@@ -104,7 +82,7 @@ def _least_fit(offer: Offer) -> Fit:
     return max(least, Fit.SHAPE if offer.layers else Fit.RUNS) if offer.doubtful else least
 
 
-def _describe_lacking(offer: Offer, candidate: Candidate, tried: TriedReading | None) -> str:
+def _describe_lacking(offer: Offer, candidate: Candidate, tried: Tried | None) -> str:
     """Say what is not there that code needs; "" if it needs nothing that is known."""
     if module := module_needed_by(candidate.objects):
         return install_first(module, offer.spec)
@@ -114,7 +92,7 @@ def _describe_lacking(offer: Offer, candidate: Candidate, tried: TriedReading | 
     return ""
 
 
-def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReading | None]) -> Identified | None:
+def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, Tried | None]) -> Identified | None:
     """Return the layer that code does best as, though it reproduces none; None for a class that others complete."""
     best = max(tries, key=lambda name: _fit(tries[name]))
     reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
@@ -136,12 +114,12 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
     return None if is_open and is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
 
 
-def _may_be_another(candidate: Candidate, tried: TriedReading) -> bool:
+def _may_be_another(candidate: Candidate, tried: Tried) -> bool:
     """Tell whether what does as a layer forward does not backward: functions that raise may be for vectors alone."""
     return _lacks_gradients(tried) if candidate.makes_instances else right_gradients(tried.reading) == RAISES
 
 
-def _guessed(tried: TriedReading | None) -> str:
+def _guessed(tried: Tried | None) -> str:
     """Name an argument of forward whose name is that of no input, and which is given one for its place; "" for none."""
     words = tried.reading.vocabulary.inputs if tried else {}
     slots = [slot for slot in tried.reading.forward if slot.kind is SlotKind.INPUT] if tried else []
@@ -160,7 +138,7 @@ def _open_to(candidate: Candidate) -> list[Layer]:
     return [layer for layer in layers if not (words[layer.name].parameters or len(words[layer.name].arguments) > 1)]
 
 
-def _lacks_gradients(tried: TriedReading | None) -> bool:
+def _lacks_gradients(tried: Tried | None) -> bool:
     """Tell whether code does not run as a layer, or does not return gradients of its shapes."""
     return tried is None or tried.fit is Fit.FAILS or right_gradients(tried.reading) < 0
 
