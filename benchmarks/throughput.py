@@ -17,8 +17,7 @@ from gradcheck_cli.engine.engine import Engine
 from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits
-from gradcheck_cli.layers.conv.case import ConvCase
-from gradcheck_cli.layers.conv.conv import LAYER
+from gradcheck_cli.layers.conv.conv import LAYER, ConvCase
 
 CASES = [ConvCase(seed=seed) for seed in range(600)]
 TASK = Task(spec="fast", layer="conv", settings=Settings(), limits=Limits())

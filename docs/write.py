@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from docs import options, pictures
+from docs import diagnoses, manual, options, pictures
 from docs.pages import DOCS, PAGES, ROOT, blocks, fill, follow, matches, run
 
 
@@ -50,9 +51,9 @@ def main() -> None:
     written = [*pictures.write(figures=figures)]
     generated: dict[Path, Callable[[], str]] = {
         DOCS / "options.md": options.markdown,
-        DOCS / "diagnoses.md": lambda: run("gradcheck explain --markdown", ROOT).stdout,
-        DOCS / "convcheck.1": lambda: run("gradcheck man convcheck", ROOT).stdout,
-        DOCS / "gradcheck.1": lambda: run("gradcheck man gradcheck", ROOT).stdout,
+        DOCS / "diagnoses.md": diagnoses.markdown,
+        DOCS / "convcheck.1": partial(manual.page, "convcheck"),
+        DOCS / "gradcheck.1": partial(manual.page, "gradcheck"),
     }
     for path, make in generated.items():
         text = make()

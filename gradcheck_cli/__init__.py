@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.check import check as check
     from gradcheck_cli.checks.check import check_function as check_function
     from gradcheck_cli.engine.version import __version__ as __version__
-    from gradcheck_cli.layers.conv.case import ConvCase as ConvCase
+    from gradcheck_cli.layers.conv.conv import ConvCase as ConvCase
     from gradcheck_cli.layers.function import FunctionCase as FunctionCase
     from gradcheck_cli.results.result import CaseResult as CaseResult
     from gradcheck_cli.results.result import Verdict as Verdict

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.case import ConvCase
+    from gradcheck_cli.layers.conv.conv import ConvCase
     from gradcheck_cli.numeric.arrays import Array
 
     Term = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]

@@ -140,6 +140,10 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
     prepared = make_run(case, LAYERS[case.layer], implementation, settings)
     with generators_kept(prepared.problem):
         try:
+            if prepared.calls.expect is not None:
+                from gradcheck_cli.checks.expected_calls import expect_case  # only for code in another process
+
+                prepared = expect_case(prepared)
             run = call_passes(prepared)
             derivatives = _differentiate(run)
             comparison = compare_gradients(run, derivatives)

@@ -176,16 +176,30 @@ def wide_inputs(problem: Problem) -> dict[str, Array]:
     return {**problem.inputs, **{name: x.astype(working_dtype(x.dtype)) for name, x in wide.items()}}
 
 
+def steps_in_wider_dtype(run: CaseRun) -> list[ForwardStep]:
+    """Return the calls by which `numeric_inputs` finds that forward computes in a wider dtype, if there is one."""
+    problem, wide = run.problem, wide_inputs(run.problem)
+    if all(wide[name].dtype == x.dtype for name, x in problem.inputs.items()):
+        return []
+    moved = [{**wide, name: _moved_little(wide[name], run)} for name in problem.differentiable]
+    return [ForwardStep(inputs, problem.parameters) for inputs in (wide, *moved)]
+
+
+def _moved_little(x: Array, run: CaseRun) -> Array:
+    """Move an input by less than a rounding of the dtype under test."""
+    return np.asarray(x * (1 + epsilon(run.dtype) / 32))
+
+
 def _rounds_within(run: CaseRun, inputs: Mapping[str, Array], name: str, out: object) -> bool:
     """Tell whether forward rounds an input away that it is given in a wider dtype: it stores parts in its own."""
     eps = epsilon(run.dtype)
 
-    def moved(factor: float) -> Array:
-        return np.asarray(run.calls.forward({**inputs, name: inputs[name] * factor}, run.problem.parameters)[0])
+    def forward_at(x: Array) -> Array:
+        return np.asarray(run.calls.forward({**inputs, name: x}, run.problem.parameters)[0])
 
-    if not isinstance(out, np.ndarray) or not np.array_equal(moved(1 + eps / 32), out):
+    if not isinstance(out, np.ndarray) or not np.array_equal(forward_at(_moved_little(inputs[name], run)), out):
         return False
-    return not np.allclose(moved(1 + 1024 * eps), out, rtol=eps / 4, atol=0)
+    return not np.allclose(forward_at(inputs[name] * (1 + 1024 * eps)), out, rtol=eps / 4, atol=0)
 
 
 class ForwardFunction:

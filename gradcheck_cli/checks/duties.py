@@ -66,7 +66,6 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
         _LAYOUTS: calls.memory_layouts,
     }
     owed = [name for name in tests if name not in skipped and (owes_backward or name in _OF_FORWARD)]
-    calls.owed = owed
     duties = {name: _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(tests[name]) for name in owed}
     if calls.remarks:
         duties[_LAYOUTS] = replace(duties[_LAYOUTS], verdict=Verdict.INCONCLUSIVE)

@@ -14,13 +14,20 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import Comparison, compare, unravel
 from gradcheck_cli.checks.differentiation import Derivatives, ForwardFunction, differentiate, wide_inputs
-from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_backward, expect_passes
+from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_backward, first_steps
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.arrays import Array, largest_exact
 from gradcheck_cli.numeric.estimate import Estimate
-from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude, on_grid
+from gradcheck_cli.numeric.integers import (
+    GRID,
+    ExactLine,
+    draw_integers,
+    first_point,
+    largest_magnitude,
+    on_grid,
+)
 from gradcheck_cli.results.result import ArrayResult, Verdict, WorstElement, WrongElements
 
 #: Terms of a sum of a given scale: inputs and cotangents have magnitudes of 0.5 to 1.5, so that a product of two is at
@@ -55,7 +62,7 @@ def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Compar
     if largest is None:
         return Judged(run, comparison)
     try:
-        exact = _run_at_integers(run, largest)
+        exact = _run_at_integers(run, largest, affine, derivatives)
         lines = _lines(exact, affine, derivatives)
         tests = {name: line.test() for name, line in lines.items()}
         right = {
@@ -80,7 +87,7 @@ def _exact_result(run: CaseRun, name: str, derivatives: Derivatives, comparison:
     return result
 
 
-def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
+def _run_at_integers(run: CaseRun, largest: int, affine: Mapping[str, Estimate], derivatives: Derivatives) -> CaseRun:
     """Call forward and backward with integers in place of the inputs that have a gradient, and of the cotangent."""
     problem = run.problem
     inputs = dict(problem.inputs)
@@ -90,34 +97,46 @@ def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
     if cotangent.size > 1:  # the one of a number is 1
         cotangent = draw_integers(cotangent, largest, f"{run.case.seed} cotangent")
     moved = replace(run, problem=replace(problem, inputs=inputs, cotangent=cotangent))
-    expect_passes(moved)
+    if (expect := moved.calls.expect) is not None:
+        wide = _inputs_of_lines(moved, derivatives)
+        points = {
+            name: first_point(wide[name], terms=_terms(moved, name, estimate), epsilon=derivatives.epsilon)
+            for name, estimate in affine.items()
+        }
+        lines = [ForwardFunction(moved, wide, name).step(point) for name, point in points.items()]
+        expect([*first_steps(moved, watched=False), *lines])
     out, cache = moved.calls.forward(inputs, problem.parameters)
     return call_backward(replace(moved, out=np.array(out), cache=cache))
 
 
 def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivatives) -> dict[str, ExactLine]:
     """Return forward at integers as a function of each input, with the gradient, where that has the right form."""
+    inputs, center = _inputs_of_lines(exact, derivatives), on_grid(np.asarray(exact.out))
+    return {
+        name: ExactLine(
+            ForwardFunction(exact, inputs, name),
+            inputs[name],
+            exact.problem.cotangent,
+            center,
+            np.asarray(exact.subjects[name].array),
+            terms=_terms(exact, name, estimate),
+            epsilon=derivatives.epsilon,
+        )
+        for name, estimate in affine.items()
+        if not exact.subjects[name].flaw
+    }
+
+
+def _inputs_of_lines(exact: CaseRun, derivatives: Derivatives) -> dict[str, Array]:
+    return wide_inputs(exact.problem) if derivatives.wide else dict(exact.problem.inputs)
+
+
+def _terms(exact: CaseRun, name: str, estimate: Estimate) -> float:
+    """Return how many terms are summed for an element of the output, at most."""
     problem = exact.problem
-    inputs = wide_inputs(problem) if derivatives.wide else dict(problem.inputs)
-    known = problem.expected_scale if problem.reference else None
-    center, found = on_grid(np.asarray(exact.out)), {}
-    functions = {name: ForwardFunction(exact, inputs, name) for name in affine}
-    for name, estimate in affine.items():
-        subject = exact.subjects[name]
-        if not subject.flaw:
-            terms = float(known.max() if known is not None else estimate.scale.max() * inputs[name].size)
-            found[name] = ExactLine(
-                functions[name],
-                inputs[name],
-                problem.cotangent,
-                center,
-                np.asarray(subject.array),
-                terms=max(_MOST_TERMS * terms, 1.0),
-                epsilon=derivatives.epsilon,
-            )
-    if exact.calls.expect is not None:
-        exact.calls.expect([functions[name].step(line.first_point()) for name, line in found.items()])
-    return found
+    if problem.reference:
+        return max(_MOST_TERMS * float(problem.expected_scale.max()), 1.0)
+    return max(_MOST_TERMS * float(estimate.scale.max() * problem.inputs[name].size), 1.0)
 
 
 def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Comparison) -> Judged | None:

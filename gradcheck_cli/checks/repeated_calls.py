@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable, Collection, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,29 +11,31 @@ import numpy as np
 from gradcheck_cli.checks.agreement import Agreement
 from gradcheck_cli.checks.cancellation import has_reference
 from gradcheck_cli.checks.differentiation import noisy
-from gradcheck_cli.checks.memory_layouts import HOW_TO_SKIP, LAYOUTS, layouts_matter
+from gradcheck_cli.checks.memory_layouts import layouts_matter
+from gradcheck_cli.checks.other_calls import (
+    AFTER_OTHERS,
+    NTH,
+    OTHER_CACHE,
+    OTHER_INPUTS,
+    SAME_CACHE,
+    SAME_INPUTS,
+    OtherCalls,
+)
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.checks.returned import difference, is_numeric, real_arrays
 from gradcheck_cli.checks.run import CaseRun, called
-from gradcheck_cli.data.drawing import drawn
-from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
+from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.agreement import Gradients
-    from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import Diagnosis, Repetition
 
 
 #: Roundings by which a sum of gradients may differ from another one.
 _SUM = 4
-
-#: In which calls code raised or died.
-_SAME_INPUTS, _OTHER_INPUTS = "again with the same inputs", "with other inputs"
-_OTHER_CACHE, _SAME_CACHE = "again, with the cache of another forward", "a second time with the same cache"
-_AFTER_OTHERS, _NTH = "after forward had been called with other inputs", "again, {} of {} times"
 
 _USED_UP = (
     " (the first call used up what forward had left in the cache: "
@@ -52,13 +52,12 @@ class RepeatedCalls:
 
     def __init__(self, run: CaseRun, agreement: Agreement) -> None:
         """Take the first calls, and by how much later ones may differ from them; call nothing yet."""
-        self._run, self._problem = run, run.problem
+        self._run, self._problem, self._others = run, run.problem, run.others or OtherCalls(run)
         self._apart = agreement.apart
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
         self._sums: Gradients = {}
-        self.owed: Collection[str] = ()  #: the duties that are tried
         self.repeatable = True  #: whether the same call gives the same result again
         self.causes: tuple[Diagnosis, ...] = ()
         self.remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
@@ -71,7 +70,7 @@ class RepeatedCalls:
         if not times or self._accumulates:
             return reason
         self.repetition, different = repeat(
-            lambda number: self.again(_NTH.format(number, times)), self._apart, self._first, times
+            lambda number: self.again(NTH.format(number, times)), self._apart, self._first, times
         )
         self.repeatable = self.repeatable and not different
         return different or reason
@@ -83,7 +82,7 @@ class RepeatedCalls:
 
     def again(self, when: str, lay_out: Callable[[Array], Array] = _as_it_is) -> Gradients:
         """Call both passes again, with arrays that are laid out in some way, and return gradients and output."""
-        inputs, cotangent = self._in_layout(lay_out)
+        inputs, cotangent = self._others.laid_out(lay_out)
         with called(when):
             out, cache = self._run.calls.forward(inputs, self._problem.parameters)
         gradients = {} if self._run.gradients is None else real_arrays(self._backward(cache, cotangent, when=when))
@@ -94,17 +93,16 @@ class RepeatedCalls:
         return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
-        if (expect := self._run.calls.expect) is not None:
-            forward = self._forward_step(self._problem.inputs, _SAME_INPUTS)
-            backward = self._backward_step(self._problem.cotangent, 0, _OTHER_CACHE)
-            expect([forward] if self._run.gradients is None else [forward, backward])
+        if (expect := self._run.calls.expect) is not None and self._run.others is None:
+            steps = self._others.steps()
+            expect(steps[:1] if self._run.gradients is None else steps)
         out, cache = self._forward()
         self.repeatable = False
         if (apart := difference(self._run.out, out)) > 0:
             return f"{noisy(apart)}{self._how_to_seed()}"
         if self._run.gradients is None:
             return None
-        second = real_arrays(self._backward(cache, when=_OTHER_CACHE))
+        second = real_arrays(self._backward(cache, when=OTHER_CACHE))
         if different := self._apart(self._gradients, second):
             third = real_arrays(self._backward(self._forward()[1]))
             self._accumulates = not self._apart(self._next_sums(second, different), third, 2 * _SUM)
@@ -114,8 +112,7 @@ class RepeatedCalls:
         self.repeatable = True
         if self._run.overwritten:
             return None  # what is kept of an input that was written into is no longer what it was; that is reported
-        self._expect_others(cache)  # not before: code that adds up from call to call would be called too often
-        third = real_arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
+        third = real_arrays(self._backward(cache, when=SAME_CACHE, hint=_USED_UP))
         if different := self._apart(self._gradients, third):
             doubled = {name: 2 * array for name, array in second.items() if name in different}
             if not self._apart(doubled, third, _SUM):
@@ -140,7 +137,7 @@ class RepeatedCalls:
     def linear_in_cotangent(self) -> str | None:
         """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
         zero, one, both = (
-            real_arrays(self._backward(self._any_cache(), given, when=when)) for given, when in self._other_cotangents
+            real_arrays(self._backward(self._any_cache(), given, when=when)) for given, when in self._others.cotangents
         )
         dout = join_names(self._run.implementation.cotangents or ("dout",))
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
@@ -157,12 +154,12 @@ class RepeatedCalls:
 
     def independent_caches(self) -> str | None:
         """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
-        cache, others = self._any_cache(), self._other_inputs
-        with called(_OTHER_INPUTS):
+        cache, others = self._any_cache(), self._others.inputs
+        with called(OTHER_INPUTS):
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
             return "forward came out wrong when it was called with other inputs of the same shapes"
-        gradients = real_arrays(self._backward(cache, when=_AFTER_OTHERS))
+        gradients = real_arrays(self._backward(cache, when=AFTER_OTHERS))
         different = self._apart(self._gradients, gradients)
         if not different or self._apart(self._gradients, real_arrays(self._backward(self._forward()[1]))):
             return None  # or it is not deterministic, which is reported
@@ -187,64 +184,12 @@ class RepeatedCalls:
             return "; draw from random or np.random, which are seeded before each call"
         return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
 
-    def _expect_others(self, cache: object) -> None:
-        """Say which calls follow, with a cache or without, of code that passes."""
-        if (expect := self._run.calls.expect) is None:
-            return
-        cotangent, times = self._problem.cotangent, self._run.settings.repeat
-        steps: list[Step] = [self._backward_step(cotangent, cache, _SAME_CACHE)]
-        for number in range(1, times + 1):
-            steps += self._passes(_as_it_is, len(steps), _NTH.format(number, times))
-        for other, when in self._other_cotangents if "linear_in_cotangent" in self.owed else ():
-            steps.append(self._backward_step(other, cache, when))
-        if "independent_caches" in self.owed:
-            steps.append(self._forward_step(self._other_inputs, _OTHER_INPUTS))
-            steps.append(self._backward_step(cotangent, cache, _AFTER_OTHERS))
-        for words, lay_out in LAYOUTS.items() if "memory_layouts" in self.owed else ():
-            steps += self._passes(lay_out, len(steps), f"with arrays {words}{HOW_TO_SKIP}")
-        expect(steps)
-
-    def _passes(self, lay_out: Callable[[Array], Array], place: int, when: str) -> tuple[ForwardStep, BackwardStep]:
-        """Return calls of both passes, of which forward has a place among the calls that come next."""
-        inputs, cotangent = self._in_layout(lay_out)
-        return self._forward_step(inputs, when), self._backward_step(cotangent, place, when)
-
-    def _forward_step(self, inputs: Mapping[str, Array], when: str) -> ForwardStep:
-        return ForwardStep(inputs, self._problem.parameters, when)
-
-    def _backward_step(self, cotangent: Array, cache: object, when: str) -> BackwardStep:
-        return BackwardStep(cotangent, cache, self._problem.differentiable, when)
-
-    @cached_property
-    def _other_cotangents(self) -> tuple[tuple[Array, str], ...]:
-        """Zero, another cotangent, and the sum of that and the one of the case, without rounding; and their names."""
-        cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
-        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it.
-        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
-        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
-        others = ((one, "with another cotangent") for one in (share * cotangent, (1 + share) * cotangent))
-        return (np.zeros_like(cotangent), "with a zero cotangent"), *others
-
-    @cached_property
-    def _other_inputs(self) -> dict[str, Array]:
-        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
-        others = dict(self._problem.inputs)
-        for name in self._problem.differentiable:
-            within = self._problem.domain.get(name)
-            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
-        return others
-
-    def _in_layout(self, lay_out: Callable[[Array], Array]) -> tuple[dict[str, Array], Array]:
-        """Return the inputs and the cotangent, laid out in some way."""
-        inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
-        return inputs, lay_out(self._problem.cotangent)
-
     @property
     def _first(self) -> Gradients:
         return {OUTPUT: self._run.out, **self._gradients} if is_numeric(self._run.out) else self._gradients
 
     def _forward(self) -> tuple[object, object]:
-        with called(_SAME_INPUTS):
+        with called(SAME_INPUTS):
             return self._run.calls.forward(self._problem.inputs, self._problem.parameters)
 
     def _backward(

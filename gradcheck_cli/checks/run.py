@@ -31,6 +31,8 @@ from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.results.result import ArrayResult, Verdict
 
 if TYPE_CHECKING:
+    from gradcheck_cli.checks.other_calls import OtherCalls
+    from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.layer import Layer
 
 
@@ -43,6 +45,7 @@ class CaseRun:
     implementation: Implementation  #: as its author wrote it
     settings: Settings
     problem: Problem
+    others: OtherCalls | None = None  #: the calls after the first ones, if these are expected in another process
     out: object = None  #: what forward returned
     cache: object = None
     forward: ArrayResult | None = None  #: `out` compared with the reference; None without a reference
@@ -112,7 +115,6 @@ def call_passes(prepared: CaseRun) -> CaseRun:
         NotExpressibleError: the implementation cannot be asked for this case.
     """
     with watch_arguments() as watch:
-        expect_passes(prepared)
         called = call_forward(prepared)
         _stop_if_narrower(called, {})
         left = called.implementation.left_by_forward(called.cache)
@@ -125,16 +127,13 @@ def call_passes(prepared: CaseRun) -> CaseRun:
     return replace(finished, overwritten=watch.changed(given))
 
 
-def expect_passes(prepared: CaseRun) -> None:
-    """Have forward and backward called in one request, where it is known what both are given."""
-    problem, expect = prepared.problem, prepared.calls.expect
-    if expect is not None and problem.reference and not problem.cache_optional:
-        expect(
-            [
-                ForwardStep(problem.inputs, problem.parameters),
-                BackwardStep(problem.cotangent, 0, problem.differentiable),
-            ]
-        )
+def first_steps(prepared: CaseRun, *, watched: bool = True) -> list[Step]:
+    """Return the first calls of forward and backward."""
+    problem = prepared.problem
+    return [
+        ForwardStep(problem.inputs, problem.parameters, watched=watched),
+        BackwardStep(problem.cotangent, 0, problem.differentiable, watched=watched),
+    ]
 
 
 def call_forward(prepared: CaseRun) -> CaseRun:

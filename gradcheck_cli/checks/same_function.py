@@ -8,8 +8,9 @@ an LSTM then takes 21 calls of its forward instead of 1,500, and one of a convol
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
-from gradcheck_cli.numeric.richardson import first_points
+from gradcheck_cli.numeric.richardson import MIN_ROWS, first_points
 from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ _ROUNDINGS = 4.0
 #: Calls that the line takes, usually.
 _CALLS_OF_LINE = 8
 
+#: Rows of the line's tableau where the layer is not affine, usually.
+_ROWS_IF_CURVED = 6
+
 #: Components of the line's direction, in units of the size of the input.
 _LEAST = 0.5
 
@@ -76,10 +80,12 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
     if not _is_eligible(run):
         return None
     run.calls.announce(_CALLS_OF_LINE + calls_to_come(run))
-    is_small = sum(x.size for x in run.problem.inputs.values()) <= _SMALL
     try:
-        line = _Line(run, numeric_inputs(run))  # first: a forward elsewhere runs while the reference is differentiated
-        derivatives = (_reference_before if is_small else _reference)(run.case, run.implementation.absent)
+        line = Line(run, numeric_inputs(run))
+        derivatives = (_reference_before if _is_small(run) else _reference)(run.case, run.implementation.absent)
+        is_curved = not all(one.affine for one in derivatives.estimates.values())
+        if (expect := run.calls.expect) is not None and (is_curved or run.others is None):
+            expect(line.steps(_ROWS_IF_CURVED if is_curved else MIN_ROWS))
         center = Evaluation(line, line.start, run.problem.cotangent)
         box = BlackBox(line, line.start, center)
         apart = _distance(box, line, derivatives, resolution(run.dtype))
@@ -102,14 +108,30 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
     )
 
 
-def _is_eligible(run: CaseRun) -> bool:
-    """Tell whether there is a reference that the output equals, and that can be differentiated in each element."""
+def may_be_reference(run: CaseRun) -> bool:
+    """Tell whether forward is compared with a reference of which a derivative in each element is wanted."""
     settings = run.settings
-    if not (run.gradients and has_reference(run)) or settings.method != "auto" or settings.step is not None:
-        return False
-    if all(one.flaw for one in run.subjects.values()):
+    if not run.problem.reference or settings.method != "auto" or settings.step is not None:
         return False
     return all(method_for(run, name) != "projected" for name in run.problem.differentiable)
+
+
+def remember_reference(run: CaseRun) -> None:
+    """Differentiate the reference of a small case while the other process is busy."""
+    if _is_small(run):
+        with contextlib.suppress(ImplementationError):
+            _reference_before(run.case, run.implementation.absent)
+
+
+def _is_eligible(run: CaseRun) -> bool:
+    """Tell whether there is a reference that the output equals, and that can be differentiated in each element."""
+    if not (run.gradients and has_reference(run)) or all(one.flaw for one in run.subjects.values()):
+        return False
+    return may_be_reference(run)
+
+
+def _is_small(run: CaseRun) -> bool:
+    return sum(x.size for x in run.problem.inputs.values()) <= _SMALL
 
 
 def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
@@ -123,7 +145,7 @@ def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
 _reference_before = lru_cache(maxsize=64)(_reference)  # the same cases come for each implementation of a course
 
 
-class _Line:
+class Line:
     """Forward as a function of one number, by which all inputs are moved along a random direction."""
 
     def __init__(self, run: CaseRun, inputs: Mapping[str, Array]) -> None:
@@ -137,8 +159,6 @@ class _Line:
         }
         self.least = {name: _LEAST * size for name, size in sizes.items()}  #: components of the directions
         self.start = np.zeros(1, inputs[names[0]].dtype)
-        with np.errstate(all="ignore"):  # as where it is called
-            self.expect([self.start, self.start, *first_points(self.start)])
 
     def __call__(self, t: Array) -> Array:
         """Call forward at one point."""
@@ -147,18 +167,18 @@ class _Line:
             raise ImplementationError("forward returned something else when its inputs were moved")
         return out
 
-    def expect(self, points: Sequence[Array]) -> None:
-        """Say at which points it is called next."""
-        if self._run.calls.expect is not None:
-            self._run.calls.expect([*map(self._step, points)])
+    @np.errstate(all="ignore")  # as where it is called
+    def steps(self, rows: int = MIN_ROWS) -> list[ForwardStep]:
+        """Return the calls that come first, with so many rows of a tableau."""
+        return [*map(self._step, [self.start, self.start, *first_points(self.start, rows)])]
 
     def _step(self, t: Array) -> ForwardStep:
         moved = {name: self._inputs[name] + t[0] * direction for name, direction in self.directions.items()}
-        return ForwardStep({**self._inputs, **moved}, self._run.problem.parameters)
+        return ForwardStep({**self._inputs, **moved}, self._run.problem.parameters, quiet=True)
 
 
 @np.errstate(all="ignore")  # overflow and the like show in the values
-def _distance(box: BlackBox, line: _Line, derivatives: Derivatives, good_enough: float) -> float | None:
+def _distance(box: BlackBox, line: Line, derivatives: Derivatives, good_enough: float) -> float | None:
     """Return how far the derivatives along the line may be apart, if that is little, and they are found to agree."""
     if box.noise:
         return None

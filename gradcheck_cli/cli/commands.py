@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,12 @@ from gradcheck_cli.cli.flags import CONFIGURATION, OUTPUT, Flag, geometry_flags,
 from gradcheck_cli.cli.request import Request, make_request
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
-from gradcheck_cli.text.clean import escaped
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from gradcheck_cli.cli.defaults import Configured
     from gradcheck_cli.layers.framework.layer import Layer
-
-#: Flags that belong to the command `sweep`, the first of them until version 0.1.
-_OF_SWEEPS = ("--step-sweep", "--plot")
 
 #: Where the context of a command keeps its configuration.
 _CONFIGURED = "gradcheck_cli.configured"
@@ -33,13 +28,6 @@ _SETTINGS: dict[str, Any] = {
     "epilog": "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
-
-
-def _path_with_dash(error: click.NoSuchOption, given: Sequence[str]) -> str | None:
-    """Say how a path that begins with a dash is given, if one was taken for flags; a shell's `*` may have found it."""
-    words = (word for word in given if word.startswith(error.option_name) and os.path.lexists(word.partition(":")[0]))
-    word = next(words, None)
-    return word and f"{escaped(word)} begins with a dash, and is taken for flags: write ./{escaped(word)}"
 
 
 class CheckCommand(click.Command):
@@ -51,34 +39,22 @@ class CheckCommand(click.Command):
             with formatter.section(section):
                 formatter.write_dl(records)
 
+
+class _FilesCommand(CheckCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments; of a flag of another command say where it belongs."""
+        """Parse the arguments; of a flag of one layer's say where it belongs."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if path := _path_with_dash(error, given):
-                raise click.UsageError(path, ctx) from error
-            # -x in -xy is named alone, and is no flag of another command.
-            place = next((i for i, word in enumerate(given) if word.partition("=")[0] == error.option_name), None)
-            if place is not None and (hint := self._hint(error.option_name, given[place:])):
-                raise click.UsageError(hint, ctx) from error
-            raise
-
-    def _hint(self, flag: str, rest: list[str]) -> str | None:  # noqa: ARG002
-        if flag not in _OF_SWEEPS:
-            return None
-        layer = "conv" if self.name == "convcheck" else self.name if self.name in LAYERS else "LAYER"
-        return f"{flag} belongs to a command of its own: gradcheck sweep {layer}. See gradcheck sweep {layer} --help."
-
-
-class _FilesCommand(CheckCommand):
-    def _hint(self, flag: str, rest: list[str]) -> str | None:
-        known = {name for layer in LAYERS for param in geometry_flags(LAYERS[layer]) for name in param.opts}
-        if flag not in {*known, "--adapter"}:
-            return super()._hint(flag, rest)
-        value = rest[0] if "=" in rest[0] else " ".join(rest[:2])
-        return f"{flag} is a flag of one layer's: name the layer, gradcheck LAYER FILE.py {value}"
+            flag = error.option_name
+            known = {name for layer in LAYERS for param in geometry_flags(LAYERS[layer]) for name in param.opts}
+            if flag not in {*known, "--adapter"}:
+                raise
+            place = next(place for place, word in enumerate(given) if word.partition("=")[0] == flag)
+            value = " ".join(given[place : place + (1 if "=" in given[place] else 2)])
+            hint = f"{flag} is a flag of one layer's: name the layer, gradcheck LAYER FILE.py {value}"
+            raise click.UsageError(hint, ctx) from error
 
 
 def layer_command(name: str, layer_name: str) -> click.Command:
@@ -126,23 +102,6 @@ def completion_command(shell: str) -> None:
     from gradcheck_cli.cli.completion import script  # only wanted here
 
     click.echo(script(shell, ("convcheck", "gradcheck")), nl=False)
-
-
-@click.command("man", help="Print the manual page of a program, as man reads it.")
-@click.argument("program", type=click.Choice(["convcheck", "gradcheck"]))
-@click.pass_context
-def man_command(ctx: click.Context, program: str) -> None:
-    """Print the page."""
-    from gradcheck_cli.cli.manual import group_page, layer_page  # only wanted here
-
-    if program == "convcheck":
-        page = layer_page(layer_command("convcheck", "conv"))
-    else:
-        group = ctx.find_root().command
-        assert isinstance(group, click.Group)
-        others = [(name, command.get_short_help_str(limit=100)) for name, command in group.commands.items()]
-        page = group_page(group, files_command("gradcheck"), others)
-    click.echo(page, nl=False)
 
 
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")
@@ -196,12 +155,18 @@ def _version_flag(program: str) -> Flag:
 
 def _configuration_flags(layer: Layer | None) -> list[Flag]:
     def read(ctx: click.Context, param: click.Parameter, ignored: bool) -> None:  # noqa: ARG001, FBT001
-        from gradcheck_cli.cli.configuration import may_be_configured  # not for --help
+        if ignored or ctx.resilient_parsing:
+            return
+        from gradcheck_cli.cli.configuration import ConfigurationError, find_file, variables  # not for --help
 
-        if not (ignored or ctx.resilient_parsing) and may_be_configured():
-            from gradcheck_cli.cli.defaults import configure  # only where there is a configuration
+        try:
+            file = find_file()
+            if file or variables():
+                from gradcheck_cli.cli.defaults import configure  # only where there is a configuration
 
-            ctx.meta[_CONFIGURED] = configure(ctx, layer.name if layer else None)
+                ctx.meta[_CONFIGURED] = configure(ctx, layer.name if layer else None, file)
+        except ConfigurationError as error:
+            raise click.ClickException(f"{error}.") from error
 
     shown = "shows the value of every flag and where it comes from, and checks nothing"
     ignored = "ignores [tool.gradcheck] of pyproject.toml, and the variables GRADCHECK_*"

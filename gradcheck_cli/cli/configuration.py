@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers import TITLES
 
 #: How the names of variables begin.
 PREFIX = "GRADCHECK_"
@@ -45,23 +47,16 @@ class File:
     entries: tuple[Entry, ...]
 
 
-def may_be_configured() -> bool:
-    """Tell whether there is anything to read, without parsing it."""
-    if variables():
-        return True
-    try:
-        folder = Path.cwd()
-        return any(b"gradcheck" in _read(around / _FILE) for around in (folder, *folder.parents))
-    except (OSError, ConfigurationError):  # reported when it is read; a deleted folder when it is used
-        return True
-
-
-def find_file(folder: Path) -> File | None:
-    """Find and read the configuration of a folder.
+def find_file() -> File | None:
+    """Find and read the configuration of the current folder.
 
     Raises:
         ConfigurationError: there is one that cannot be read.
     """
+    try:
+        folder = Path.cwd()
+    except OSError:  # it was deleted, which is refused later
+        return None
     for around in (folder, *folder.parents):
         path = around / _FILE
         text = _read(path)
@@ -109,27 +104,19 @@ def _table(path: Path, text: bytes) -> dict[str, Any] | None:
     return table
 
 
-def _entries(path: Path, table: dict[str, Any], text: str) -> list[Entry]:
-    from gradcheck_cli.layers import TITLES
-
-    entries = []
+def _entries(path: Path, table: dict[str, Any], text: str) -> Iterator[Entry]:
     lines = text.splitlines()
-    for key, value in table.items():
-        layer = key.replace("_", "-")
-        if layer in TITLES and not isinstance(value, dict):
-            where = _where(path, lines, _TABLE, key)
-            raise ConfigurationError(f"{where}: a layer has a table; write [{_TABLE}.{key}], with keys below it")
-        inner, name = (value, f"{_TABLE}.{key}") if layer in TITLES else ({key: value}, _TABLE)
-        entries += [
-            Entry(
-                layer=layer if layer in TITLES else "",
-                key=one.replace("_", "-"),
-                value=given,
-                where=_where(path, lines, name, one),
-            )
-            for one, given in inner.items()
-        ]
-    return entries
+    for name, value in table.items():
+        layer = name.replace("_", "-")
+        if layer not in TITLES:
+            layer, inner, header = "", {name: value}, _TABLE
+        elif isinstance(value, dict):
+            inner, header = value, f"{_TABLE}.{name}"
+        else:
+            where = _where(path, lines, _TABLE, name)
+            raise ConfigurationError(f"{where}: a layer has a table; write [{_TABLE}.{name}], with keys below it")
+        for key, given in inner.items():
+            yield Entry(layer=layer, key=key.replace("_", "-"), value=given, where=_where(path, lines, header, key))
 
 
 def _where(path: Path, lines: list[str], table: str, key: str) -> str:

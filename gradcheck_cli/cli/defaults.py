@@ -16,7 +16,6 @@ from gradcheck_cli.cli.configuration import (
     ConfigurationError,
     Entry,
     File,
-    find_file,
     shown_path,
     variables,
 )
@@ -33,11 +32,8 @@ _TYPED = 9
 #: Flags that ask for something other than a check, or are about the configuration itself.
 _TYPED_ONLY = ("list-cases", "show-config", "no-config", "version", "help")
 
-#: Fields of the request of which one excludes the other, and their defaults.
+#: Fields of the request of which one excludes the other.
 _EXCLUSIVE = (("quiet", "verbose"), ("jobs", "dask"))
-_DEFAULTS = {
-    name: Request.__dataclass_fields__[name].default for name in ("quiet", "verbose", "jobs", "dask", "format_")
-}
 
 
 @frozen
@@ -72,17 +68,13 @@ class Configured:
         return f"\n{', '.join(named)}." if named else ""
 
 
-def configure(ctx: click.Context, layer: str | None) -> Configured:
-    """Make the configuration the defaults of a command.
+def configure(ctx: click.Context, layer: str | None, file: File | None) -> Configured:
+    """Make the configuration the defaults of a command: what a file sets, and the variables.
 
     Raises:
-        click.ClickException: the configuration is wrong.
+        ConfigurationError: the configuration is wrong.
     """
-    try:
-        file = _file()
-        configured = _Reader(ctx, layer).read(file)
-    except ConfigurationError as error:
-        raise click.ClickException(f"{error}.") from error
+    configured = _Reader(ctx, layer).read(file)
     ctx.default_map = {name: setting.text for name, setting in configured.settings.items()}
     return configured
 
@@ -91,23 +83,14 @@ def drop_overridden(ctx: click.Context, flags: dict[str, Any], configured: Confi
     """Of values in `flags` that exclude each other, reset those that are from a weaker source than the strongest."""
     to_stdout = [one.name for one in (*FORMATS, *SWEEP_FORMATS) if flags.get(one.name) == "-"]
     for names in (*_EXCLUSIVE, ("format_", *dict.fromkeys(to_stdout))):
-        given = [
-            name for name in names if name in flags and ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
-        ]
-        strongest = max((configured.strength(ctx, name) for name in given), default=0)
-        for name in given:
-            if configured.strength(ctx, name) < strongest:
-                flags[name] = None if name in to_stdout else _DEFAULTS[name]
+        given = [name for name in names if name in flags]
+        strengths = {name: strength for name in given if (strength := configured.strength(ctx, name))}
+        for name, strength in strengths.items():
+            if strength < max(strengths.values()):
+                field = Request.__dataclass_fields__.get(name)
+                flags[name] = field.default if field else None
     if "adapter" in configured.settings and not flags["implementations"]:
         flags["adapter"] = None  # it is for what is named
-
-
-def _file() -> File | None:
-    try:
-        folder = Path.cwd()
-    except OSError:  # it was deleted, which is refused later
-        return None
-    return find_file(folder)
 
 
 class _Reader:
@@ -125,15 +108,11 @@ class _Reader:
         unused: list[str] = []
         for entry, source in sorted(entries, key=lambda one: one[1] + bool(one[0].layer)):
             flag = self._flag(entry)
-            if flag is None:
-                unused.append(entry.where)
-                continue
-            folder = file.path.parent if file and not source else None
-            text = self._text(entry, flag, folder)
-            used = flag is self._own.get(entry.key) and entry.layer in ("", self._layer)
-            if used and flag.name:
+            text = flag and self._text(entry, flag, file.path.parent if file and not source else None)
+            if flag and flag.name and flag is self._own.get(entry.key) and entry.layer in ("", self._layer):
+                strength = 1 + source + bool(entry.layer)
                 settings[flag.name] = Setting(
-                    text=text, flags=tuple(flag.opts), where=entry.where, strength=1 + source + bool(entry.layer)
+                    text=text or "", flags=tuple(flag.opts), where=entry.where, strength=strength
                 )
             else:
                 unused.append(entry.where)
@@ -147,18 +126,30 @@ class _Reader:
         """
         if entry.key in _TYPED_ONLY:
             raise ConfigurationError(f"{entry.where}: --{entry.key} can only be typed; remove it")
-        flags = self._flags(entry.layer or self._layer)
-        if flag := flags.get(entry.key):
-            return flag
-        if not entry.layer and entry.key in _keys_of(TITLES):
-            return None
-        near = _near(entry.key, (*flags, *TITLES))
-        raise ConfigurationError(f"{entry.where}: {_no_such(entry.layer)}{near}; a key is a flag without its dashes")
+        flags = self._flags(entry.layer)
+        if entry.key in flags or (not entry.layer and entry.key in _keys_of(TITLES)):
+            return flags.get(entry.key)
+        near = difflib.get_close_matches(entry.key, (*flags, *TITLES), n=3)
+        which = f"{entry.layer} has" if entry.layer else "there is"
+        hint = f" (is it {' or '.join(near)}?)" if near else ""
+        raise ConfigurationError(f"{entry.where}: {which} no flag {entry.key!r}{hint}")
 
-    def _flags(self, layer: str | None) -> dict[str, Flag]:
-        if layer == self._layer:
-            return self._common | self._own
-        return self._common | _layer_flags(layer or "")
+    def _flags(self, layer: str) -> dict[str, Flag]:
+        """Return the flags of a layer, or else of the command, by their keys."""
+        return self._common | (_layer_flags(layer) if layer not in ("", self._layer) else self._own)
+
+    def _variable(self, name: str, value: str) -> Entry:
+        """Find what a variable sets: GRADCHECK_SEED, GRADCHECK_STRIDE or GRADCHECK_CONV_STRIDE."""
+        words = name.removeprefix(PREFIX)
+        layers = [layer for layer in TITLES if words.startswith(_upper(f"{layer}-"))]
+        keys = {_upper(key): ("", key) for key in (*_TYPED_ONLY, *self._flags(""))}
+        keys |= {_upper(f"{layer}-{key}"): (layer, key) for layer in layers for key in self._flags(layer)}
+        if words not in keys:
+            keys |= {_upper(key): ("", key) for key in _keys_of(TITLES)}
+        last = layers[-1] if layers else ""
+        unknown = last, words.removeprefix(_upper(f"{last}-")).replace("_", "-").lower()
+        layer, key = keys.get(words, unknown)
+        return Entry(layer=layer, key=key, value=value, where=name)
 
     def _text(self, entry: Entry, flag: Flag, folder: Path | None) -> str | tuple[str, ...]:
         """Write a value as it would be typed.
@@ -178,25 +169,6 @@ class _Reader:
             raise ConfigurationError(f"{entry.where}: {why.rstrip('.')}") from error
         return text
 
-    def _variable(self, name: str, value: str) -> Entry:
-        """Find what a variable sets: GRADCHECK_SEED, GRADCHECK_STRIDE or GRADCHECK_CONV_STRIDE.
-
-        Raises:
-            ConfigurationError: nothing.
-        """
-        rest = name.removeprefix(PREFIX)
-        own = {_upper(key): ("", key) for key in (*_TYPED_ONLY, *self._flags(self._layer))}
-        layers = [layer for layer in TITLES if rest.startswith(f"{_upper(layer)}_")]
-        for layer in layers:
-            own |= {f"{_upper(layer)}_{_upper(key)}": (layer, key) for key in self._flags(layer)}
-        if rest not in own:
-            own = {_upper(key): ("", key) for key in _keys_of(TITLES)} | own
-        if rest not in own:
-            near = _near(rest, own, PREFIX)
-            raise ConfigurationError(f"{name}: there is no such variable{near}; unset it, or give --no-config")
-        layer, key = own[rest]
-        return Entry(layer=layer, key=key, value=value, where=name)
-
 
 def _by_key(params: Iterable[click.Parameter]) -> dict[str, Flag]:
     flags = [one for one in params if isinstance(one, Flag) and one.expose_value]
@@ -204,7 +176,7 @@ def _by_key(params: Iterable[click.Parameter]) -> dict[str, Flag]:
 
 
 def _layer_flags(layer: str) -> dict[str, Flag]:
-    return _by_key(geometry_flags(LAYERS[layer])) if layer else {}
+    return _by_key(geometry_flags(LAYERS[layer]))
 
 
 def _keys_of(layers: Iterable[str]) -> list[str]:
@@ -214,15 +186,6 @@ def _keys_of(layers: Iterable[str]) -> list[str]:
 
 def _upper(name: str) -> str:
     return name.replace("-", "_").upper()
-
-
-def _no_such(layer: str) -> str:
-    return f"{layer} has no such key" if layer else "there is no such key"
-
-
-def _near(name: str, known: Iterable[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, known, n=3)
-    return f" (is it {' or '.join(prefix + one for one in near)}?)" if near else ""
 
 
 def _typed(value: Any) -> str:

@@ -35,17 +35,13 @@ def _complete(_ctx: click.Context, _param: click.Parameter, start: str) -> list[
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.argument("code", required=False, shell_complete=_complete)
-@click.option("--markdown", is_flag=True, help="print all of them as one page of Markdown")
-def explain_command(code: str | None, *, markdown: bool) -> None:
+def explain_command(code: str | None) -> None:
     """Describe a code, or list all."""
     from gradcheck_cli.checks.diagnosis.reference import by_code, near  # these are needed here alone
     from gradcheck_cli.report import reference
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.report.style import make_console
 
-    if markdown:
-        click.echo(reference.markdown(), nl=False)
-        return
     width = terminal_width(sys.stdout, _WIDTH)
     console = make_console(sys.stdout, DisplayOptions(color=wants_color("auto", sys.stdout), width=width))
     if code is None:

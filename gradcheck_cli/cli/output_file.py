@@ -7,13 +7,13 @@ import errno
 import io
 import os
 import stat
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from gradcheck_cli.cli.streams import OutputError
+from gradcheck_cli.engine.interrupts import interruptible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 #: How the names of drafts begin, beside the files that they replace.
 _MARKER = ".convcheck-draft"
 
-#: Seconds to wait for a reader of a named pipe, and between two attempts to open it.
-_PATIENCE, _PAUSE = 10.0, 0.05
-
 _O_NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
-_O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
 class File:
@@ -85,7 +81,8 @@ class File:
         with contextlib.suppress(FileNotFoundError):
             status = os.stat(path)  # noqa: PTH116  # of what a link points to, and of /dev/fd/63
             if not stat.S_ISREG(status.st_mode):
-                return _open_special(path, status.st_mode)
+                with interruptible():  # a named pipe waits for its reader
+                    return os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             self._replaced = status
@@ -104,27 +101,6 @@ def unwritable(path: Path | str, flag: str, error: OSError) -> click.BadParamete
     """Make the error that says why a file cannot be written."""
     instead = "; give a file in a folder that is there" if error.errno in (errno.ENOENT, errno.ENOTDIR) else ""
     return click.BadParameter(f"{str(path)!r} cannot be written: {error.strerror}{instead}.", param_hint=flag)
-
-
-def _open_special(path: Path, mode: int) -> int:
-    """Open a pipe or a device; wait for the reader of a named pipe, but not for ever."""
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not (stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)):
-        raise OSError(errno.EINVAL, "it is no file, pipe or character device")
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | _O_NONBLOCK | getattr(os, "O_NOCTTY", 0))
-        except OSError as error:
-            if error.errno != errno.ENXIO or not stat.S_ISFIFO(mode):
-                raise
-            if time.monotonic() > deadline:
-                raise OSError(errno.ENXIO, "nobody reads from this pipe") from error
-            time.sleep(_PAUSE)
-        else:
-            os.set_blocking(descriptor, True)
-            return descriptor
 
 
 class _RawFile(io.FileIO):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.engine import inside, inside_calls
+from gradcheck_cli.engine import inside
+from gradcheck_cli.engine.inside_calls import MOST_BYTES, cotangents
 from gradcheck_cli.engine.user_code import ReportedError
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.channel import LARGE
@@ -58,12 +60,14 @@ class _Cache:
         self._dropped.append(self.number)
 
 
-class _Planned(NamedTuple):
-    """A call that comes next, and how it is made."""
+@dataclass(eq=False)
+class _Call:
+    """A call that was asked for or is expected."""
 
     step: Step
     number: int  #: of the cache that it leaves, or that it is given
-    manner: tuple[bool, bool]  #: whether NumPy warns of nothing, and whether to see which arguments are written into
+    quiet: bool  #: whether NumPy warns of nothing
+    answer: Answer | None = None
 
 
 class _Calls:
@@ -78,17 +82,16 @@ class _Calls:
         self._seed: int | None = None  # for the next call
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
-        self._planned: deque[_Planned] = deque()  # calls that come next
-        self._answers: deque[Answer] = deque()  # to the first of these
-        self._under_way: list[_Planned] = []  # of these, those that the other process makes now
+        self._expected: defaultdict[Hashable, deque[_Call]] = defaultdict(deque)  # that were not asked for yet
+        self._unmade: deque[_Call] = deque()
+        self._under_way: list[_Call] = []  # that the other process makes now
         self._numbers = count(1)
-        self._size = 0  # bytes of the largest answer
 
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; the cache stays there."""
-        if current_watch() is not None:
+        if watched := current_watch() is not None:
             self._watched = dict(inputs)
-        answer, number = self._call(ForwardStep(inputs, parameters, seed=self._seed))
+        answer, number = self._call(ForwardStep(inputs, parameters, seed=self._seed, watched=watched), "out")
         with self._code.reading():
             self._note_written(answer)
             out = value_of(answer.value["out"], answer.arrays)
@@ -99,30 +102,30 @@ class _Calls:
 
     def backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         """Call backward with the cache of a forward."""
-        if current_watch() is not None:
-            self._watched |= inside_calls.cotangents(cotangent)
-        answer, _ = self._call(BackwardStep(cotangent, cache, names, seed=self._seed))
+        if watched := current_watch() is not None:
+            self._watched |= cotangents(cotangent)
+        answer, _ = self._call(BackwardStep(cotangent, cache, names, seed=self._seed, watched=watched), "gradients")
         with self._code.reading():
             self._note_written(answer)
             found = answer.value["gradients"]
             return {name: value_of(found[name], answer.arrays) for name in names if name in found}
 
     def expect(self, steps: Sequence[Step]) -> None:
-        """Have calls made that come next, unless that is so already."""
-        known: list[_Planned] = []
-        for planned, step in zip(self._planned, steps, strict=False):
-            if not _is_same(planned, step, known):
-                self._forget_plan()
-                known = []
-                break
-            known.append(planned)
-        manner = (np.geterr()["invalid"] == "ignore", current_watch() is not None)
-        for step in steps[len(known) :]:
-            number = next(self._numbers) if isinstance(step, ForwardStep) else _number(step.cache, known)
-            known.append(_Planned(step, number, manner))
-            self._planned.append(known[-1])
-        if self._planned and not (self._under_way or self._answers):
-            self._make_planned()
+        """Have calls made that will be asked for, other than those that are expected already."""
+        calls: list[_Call] = []
+        known: Counter[Hashable] = Counter()
+        for step in steps:
+            number = None
+            if isinstance(step, BackwardStep):
+                number = calls[step.cache].number if isinstance(step.cache, int) else _number(step)
+            same = self._expected[key := _key(step, number)]
+            if known[key] == len(same):
+                same.append(self._new(step, number))
+                self._unmade.append(same[-1])
+            calls.append(same[known[key]])
+            known[key] += 1
+        if self._unmade and not self._under_way:
+            self._make_calls()
 
     def seed(self, seed: int) -> None:
         """Have the generators there seeded before the next call."""
@@ -130,7 +133,8 @@ class _Calls:
 
     def has_drawn(self, seed: int) -> bool:
         """Tell whether numbers were drawn since the generators were seeded."""
-        self._forget_plan()
+        if self._under_way:
+            self._receive()
         return self._code.ask(inside.has_drawn, seed).value is True
 
     def locate(self, result: CaseResult, folder: str | None) -> CaseResult:
@@ -143,22 +147,48 @@ class _Calls:
         except (ProcessDiedError, ReportedError):  # the verdict is worth more than its place
             return replace(result, place=None)
 
-    def _call(self, step: Step) -> tuple[Answer, int]:
-        """Return the answer to a call, and the number of its cache.
+    def _call(self, step: Step, returned: str) -> tuple[Answer, int]:
+        """Return the answer to a call, under a key that says what is returned, and the number of its cache.
 
         Raises:
             Exception: the call did.
         """
         self._seed = None
-        self.expect([step])
-        if not self._answers:
+        number = _number(step) if isinstance(step, BackwardStep) else None
+        same = self._expected.get(_key(step, number))
+        call = same.popleft() if same else self._new(step, number)
+        while call.answer is None:
+            if not self._under_way:
+                if call not in self._unmade:
+                    self._unmade.appendleft(call)
+                self._make_calls()
             self._receive()
-        number, answer = self._planned.popleft().number, self._answers.popleft()
-        self._code.raise_error(answer.value)
-        return answer, number
+        if returned not in call.answer.value:
+            self._code.raise_error(call.answer.value)
+        return call.answer, call.number
+
+    def _new(self, step: Step, number: int | None) -> _Call:
+        quiet = step.quiet or np.geterr()["invalid"] == "ignore"
+        return _Call(step, next(self._numbers) if number is None else number, quiet)
+
+    def _make_calls(self) -> None:
+        """Begin to make the calls that come first, as many as are given little together."""
+        requests: list[tuple[Any, ...]] = []
+        size = 0
+        while self._unmade:
+            call = self._unmade[0]
+            size += sum(array.nbytes for array in _arrays(call.step))
+            if requests and size > MOST_BYTES:
+                break
+            self._under_way.append(self._unmade.popleft())
+            requests.append(_request(call))
+        begins, dropped = self._begins, tuple(self._dropped)
+        self._begins = None
+        self._dropped.clear()
+        self._code.process.send(inside.call_passes, begins, requests, dropped)
 
     def _receive(self) -> None:
-        """Wait for answers. A death is that of the call that was made last, which may be a later one."""
+        """Wait for the answers to the calls under way. A death is that of the one that was made last."""
         under_way, self._under_way = self._under_way, []
         try:
             several = self._code.answer()
@@ -167,73 +197,51 @@ class _Calls:
                 death.add_note(f" when it was called {when}")
             raise
         with self._code.reading():
-            if not 0 < len(several.value) <= len(under_way):
+            values, goes_on = several.value
+            if not 0 < len(values) <= len(under_way):
                 raise ProtocolError("answers to other calls")
-            self._answers.extend(Answer(value, several.arrays) for value in several.value)
-        self._size = max(self._size, sum(array.nbytes for array in several.arrays) // len(several.value))
-
-    def _make_planned(self) -> None:
-        """Have the planned calls made, as many as give and return little together."""
-        steps: list[tuple[Any, ...]] = []
-        size = 0
-        for step, number, manner in self._planned:
-            given = step.inputs.values() if isinstance(step, ForwardStep) else _arrays(step.cotangent)
-            size += self._size + sum(array.nbytes for array in given)
-            if steps and size > LARGE:
-                break
-            steps.append((manner, *_request(step, number)))
-        begins, dropped = self._begins, tuple(self._dropped)
-        self._begins = None
-        self._dropped.clear()
-        self._under_way = [*self._planned][: len(steps)]
-        self._code.process.send(inside.call_passes, begins, steps, dropped)
-
-    def _forget_plan(self) -> None:
-        """Expect no calls any more; those that are under way come first."""
-        if self._under_way:
-            self._receive()
-        self._planned.clear()
-        self._answers.clear()
+        for call, value in zip(under_way, values, strict=False):
+            call.answer = Answer(value, several.arrays)
+        if goes_on:
+            self._unmade.extendleft(reversed(under_way[len(values) :]))
+        else:
+            self._unmade.clear()
 
     def _note_written(self, answer: Answer) -> None:
         if (watch := current_watch()) is not None:
             watch.written = [self._watched[name] for name in answer.value["written"]]
 
 
-def _request(step: Step, number: int) -> tuple[Any, ...]:
+def _request(call: _Call) -> tuple[Any, ...]:
     """Return a call as `inside_calls.make_calls` takes it."""
+    step = call.step
+    manner = (call.quiet, step.watched, step.repeats, step.seed)
     if isinstance(step, ForwardStep):
-        return ("forward", number, step.seed, dict(step.inputs), step.parameters)
-    return ("backward", number, step.seed, step.cotangent, step.names)
+        return (manner, "forward", call.number, dict(step.inputs), step.parameters)
+    return (manner, "backward", call.number, step.cotangent, step.names)
 
 
-def _is_same(planned: _Planned, step: Step, before: Sequence[_Planned]) -> bool:
-    """Tell whether a call is the planned one."""
-    known = planned.step
-    if known.seed != step.seed:
-        return False
-    if isinstance(known, ForwardStep) and isinstance(step, ForwardStep):
-        if known.inputs is step.inputs or known.inputs.keys() != step.inputs.keys():
-            return known.inputs is step.inputs and known.parameters is step.parameters
-        same = [_are_same(array, step.inputs[name]) for name, array in known.inputs.items()]
-        return all(same) and known.parameters is step.parameters
-    if isinstance(known, BackwardStep) and isinstance(step, BackwardStep):
-        alike = planned.number == _number(step.cache, before) and known.names == step.names
-        return alike and all(map(_are_same, _arrays(known.cotangent), _arrays(step.cotangent)))
-    return False
+def _key(step: Step, number: int | None) -> Hashable:
+    """Identify a call, given the number of the cache if it is one of backward."""
+    given = tuple(map(_content, _arrays(step)))
+    if isinstance(step, ForwardStep):
+        return (step.seed, step.watched, id(step.parameters), tuple(step.inputs), given)
+    return (step.seed, step.watched, number, step.names, given)
 
 
-def _are_same(one: Array, other: Array) -> bool:
-    """Tell whether two arrays are the same in memory, too."""
-    if one is other or one.shape != other.shape or one.strides != other.strides or one.dtype != other.dtype:
-        return one is other
-    return one.tobytes() == other.tobytes()
+def _content(array: Array) -> Hashable:
+    """Identify an array by what is in it, or a large one by itself."""
+    if array.nbytes > LARGE:
+        return id(array)
+    return (array.dtype, array.shape, array.strides, array.tobytes())
 
 
-def _arrays(cotangent: Array | tuple[Array, ...]) -> tuple[Array, ...]:
-    return cotangent if isinstance(cotangent, tuple) else (cotangent,)
+def _arrays(step: Step) -> tuple[Array, ...]:
+    if isinstance(step, ForwardStep):
+        return tuple(step.inputs.values())
+    return step.cotangent if isinstance(step.cotangent, tuple) else (step.cotangent,)
 
 
-def _number(cache: object, before: Sequence[_Planned]) -> int:
-    """Return the number of a cache, or of that which a call before leaves, whose place is given."""
-    return before[cache].number if isinstance(cache, int) else cache.number  # type: ignore[attr-defined]
+def _number(step: BackwardStep) -> int:
+    assert isinstance(step.cache, _Cache)
+    return step.cache.number

@@ -98,6 +98,7 @@ def _begin(task: Task, case: Case) -> Answer:
     session.state.close()
     code = session.implementation = _implementation_of(task, case)
     session.caches.clear()
+    session.first.clear()
     session.given = code.given(LAYERS[case.layer].problem(case)) if code.given else None
     session.state.enter_context(preserve_state())
     return Answer(None)
@@ -106,7 +107,7 @@ def _begin(task: Task, case: Case) -> Answer:
 def call_passes(begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answer:
     """Make calls of an implementation, as `make_calls` does; the first of a case say which implementation."""
     begun = _begin(*begins) if begins else Answer(None)
-    return make_calls(steps, dropped) if begun.value is None else Answer([begun.value])
+    return make_calls(steps, dropped) if begun.value is None else Answer([[begun.value], False])
 
 
 def has_drawn(seed: int) -> Answer:

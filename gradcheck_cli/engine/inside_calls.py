@@ -11,7 +11,6 @@ import numpy as np
 
 from gradcheck_cli.engine.errors import describe_error
 from gradcheck_cli.engine.wire import describe_value
-from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.clock import next_step, now
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.implementation.calling import Watch, watch_arguments
@@ -43,6 +42,7 @@ class Session:
     state: ExitStack = field(default_factory=ExitStack)  #: restores what user code may have changed
     watched: dict[str, Array] = field(default_factory=dict)  #: what the calls that are watched are given
     given: Problem | None = None  #: with arguments that only this process has
+    first: dict[str, list[bytes]] = field(default_factory=dict)  #: what the first call of each pass returned
 
     @property
     def code(self) -> Implementation:
@@ -51,8 +51,9 @@ class Session:
         return self.implementation
 
 
-#: Seconds after which no other call is made before there is an answer: a hundred times what a small call takes.
-_SOON = 0.005
+#: Seconds after which no other call is made before there is an answer: a hundred times what a small call takes; and
+#: bytes of arrays that calls in one request are given, and return.
+_SOON, MOST_BYTES = 0.02, 2**20
 
 session = Session()  # of this process, which has one
 
@@ -69,22 +70,25 @@ def describe_raised(error: BaseException) -> dict[str, Any]:
 
 
 def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answer:
-    """Make calls one after the other, and return what they returned.
+    """Make calls one after the other, and return what they returned, and whether more can be made.
 
-    The last is one that raised or learns nothing, or by which it took long or much was returned.
+    The last is one that raised, learns nothing or does not repeat what it should, or by which it took long or much was
+    returned.
 
     Args:
-        steps: of each call whether NumPy warns of nothing, and whether to see which arguments are written into; then
-            the pass, the number of the cache, a seed or None, and what the pass takes.
+        steps: of each call whether NumPy warns of nothing, whether to see which arguments are written into, whether it
+            should repeat the first call, and a seed or None; then the pass, the number of the cache, and what the pass
+            takes.
         dropped: the numbers of caches that are not needed any more.
     """
     for number in dropped:
         session.caches.pop(number, None)
     found: list[dict[str, Any]] = []
     arrays: list[Array] = []
-    deadline = now() + _SOON
-    for (quiet, watched), make, number, seed, *arguments in steps:
+    deadline, size = now() + _SOON, 0
+    for (quiet, watched, repeats, seed), make, number, *arguments in steps:
         next_step()
+        before = len(arrays)
         try:
             with (
                 watch_arguments(session.watch) if watched else nullcontext(),
@@ -94,11 +98,14 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answ
                     session.code.seed(seed)
                 found.append(_PASSES[make](number, *arguments, arrays, watched=watched))
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
-            found.append(describe_raised(error))
+            return Answer([[*found, describe_raised(error)], False], arrays)
+        returned = [array.tobytes() for array in arrays[before:]] if repeats or make not in session.first else []
+        if (session.first.setdefault(make, returned) != returned and repeats) or found[-1].get("left") == "none":
+            return Answer([found, False], arrays)
+        size += sum(array.nbytes for array in arrays[before:])
+        if now() > deadline or size > MOST_BYTES:
             break
-        if found[-1].get("left") == "none" or now() > deadline or sum(array.nbytes for array in arrays) > LARGE:
-            break
-    return Answer(found, arrays)
+    return Answer([found, True], arrays)
 
 
 def _forward(

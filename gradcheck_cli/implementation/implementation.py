@@ -70,6 +70,9 @@ class ForwardStep(NamedTuple):
     parameters: Mapping[str, object] | None
     when: str = ""  #: in which of several calls code dies, such as "again with the same inputs"
     seed: int | None = None  #: of the generators before it
+    watched: bool = False  #: whether to see which arguments are written into
+    quiet: bool = False  #: whether NumPy warns of nothing
+    repeats: bool = False  #: whether no call follows unless it returns what the first call of forward did
 
 
 class BackwardStep(NamedTuple):
@@ -80,6 +83,9 @@ class BackwardStep(NamedTuple):
     names: tuple[str, ...]
     when: str = ""
     seed: int | None = None
+    watched: bool = False
+    quiet: bool = False
+    repeats: bool = False
 
 
 Step = ForwardStep | BackwardStep
@@ -94,8 +100,8 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
-    #: Say which calls come next, for code in another process, which makes them without being asked for each. A call
-    #: that is another one after all is made as ever. None where that makes no difference.
+    #: Say which calls come, for code in another process, which makes them without being asked for each. One that never
+    #: comes does no harm. None where that makes no difference.
     expect: Callable[[Sequence[Step]], None] | None = None
     announce: Callable[[int], None] = lambda _calls: None  #: how many calls are to come, as far as that is known
     seed: Callable[[int], None] = seed_generators  #: the global generators, before each call

@@ -10,10 +10,9 @@ import numpy as np
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.implementation import BackwardStep, Implementation, ImplementationError, Step
 from gradcheck_cli.implementation.seeding import seeded
-from gradcheck_cli.layers.framework.arrays import with_output_shape
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, with_output_shape
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 

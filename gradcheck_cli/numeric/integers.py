@@ -81,12 +81,8 @@ class ExactLine:
         """
         self._function, self._x, self._center = function, x, center
         self._cotangent, self._gradient = cotangent.astype(np.int64), on_grid(gradient)
-        self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
+        self._bits = _bits(terms, epsilon)
         self.evaluations = 0
-
-    def first_point(self) -> Array:
-        """Return where `test` evaluates first."""
-        return self._moved(self._direction(1))
 
     def test(self) -> ExactTest:
         """Compare along random directions over the whole array: as many as it takes for an error to show."""
@@ -130,11 +126,29 @@ class ExactLine:
         return None if there is None or self._center is None else there - self._center
 
     def _moved(self, direction: Array) -> Array:
-        return np.asarray(self._x + direction.reshape(self._x.shape).astype(self._x.dtype))
+        return _moved(self._x, direction)
 
     def _direction(self, number: int) -> Array:
-        draw = _drawn_before if self._x.size <= FEW else _draw
-        return draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
+        return _direction(self._x, self._bits, number)
+
+
+def first_point(x: Array, *, terms: float, epsilon: float) -> Array:
+    """Return where `ExactLine.test` evaluates first."""
+    return _moved(x, _direction(x, _bits(terms, epsilon), 1))
+
+
+def _bits(terms: float, epsilon: float) -> int:
+    """Return how large components of a direction may be: 2 to this power."""
+    return min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
+
+
+def _moved(x: Array, direction: Array) -> Array:
+    return np.asarray(x + direction.reshape(x.shape).astype(x.dtype))
+
+
+def _direction(x: Array, bits: int, number: int) -> Array:
+    draw = _drawn_before if x.size <= FEW else _draw
+    return draw(f"direction {number}", x.size, 2**bits).astype(np.int64)
 
 
 def on_grid(values: Array) -> Array | None:

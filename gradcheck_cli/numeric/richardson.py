@@ -66,9 +66,9 @@ def extrapolate(scheme: Scheme, elements: Array, *, resolution: float, step: flo
     return best
 
 
-def first_points(start: Array) -> list[Array]:
+def first_points(start: Array, rows: int = MIN_ROWS) -> list[Array]:
     """Return where a function of one number is evaluated first, whatever it is, if it is differentiated at 0."""
-    steps = [FIRST_STEP * 2.0**-halvings for halvings in range(MIN_ROWS)]
+    steps = [FIRST_STEP * 2.0**-halvings for halvings in range(rows)]
     return [start + side * step for step in steps for side in (1, -1)]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.report.style import STYLES, figure, sizes, told_apart, word
+from gradcheck_cli.report.style import STYLES, figure, make_table, sizes, told_apart, word
 from gradcheck_cli.results.result import ArrayResult, Verdict, WorstElement
 
 #: From this width on there is room for the columns that few people need.
@@ -55,7 +54,7 @@ def array_table(arrays: Sequence[ArrayResult], width: int) -> tuple[Table, list[
         if fixed + sum(_widest(column) + 2 for column in cells.values()) <= width:
             break
         del cells[column.title]
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
+    table = make_table()
     table.add_column("")
     shown = [column for column in columns if column.title in cells]
     for column in shown:

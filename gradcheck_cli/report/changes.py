@@ -9,7 +9,7 @@ from typing import TextIO
 from rich.text import Text
 
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.style import COUNTED, STYLES, make_console
+from gradcheck_cli.report.style import COUNTED, STYLES, hang, make_console
 from gradcheck_cli.results.changes import Change, Kind
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean, escaped
@@ -17,8 +17,8 @@ from gradcheck_cli.text.clean import clean, escaped
 #: Characters of a cause, and of a name.
 _LONGEST, _LONGEST_NAME = 400, 200
 
-#: Columns before the text, and at least for it.
-_INDENT, _LEAST = 9, 20
+#: Columns before the text.
+_INDENT = 9
 
 _STYLES = {
     Kind.GONE: "dim",
@@ -35,16 +35,13 @@ def write_changes(changes: Sequence[Change], stream: TextIO, options: DisplayOpt
     if not options.quiet:
         for group in _groups(changes):
             kind, regression = group[0].kind, group[0].is_regression
-            word = Text(
-                f"{kind.upper() if regression else kind:<{_INDENT}}", style=_STYLES[Kind.WORSE if regression else kind]
-            )
-            for line in Text(_describe(group)).wrap(console, max(_LEAST, console.width - _INDENT)):
-                line.rstrip()
-                console.print(Text.assemble(word, line), soft_wrap=True)
-                word = Text(" " * _INDENT)
+            word = f"{kind.upper() if regression else kind:<{_INDENT}}"
+            line = Text(word, style=_STYLES[Kind.WORSE if regression else kind])
+            for part in hang(line.append(_describe(group), style="default"), console, _INDENT):
+                console.print(part)
             shown = _most_telling([change.new or change.old for change in group])
             if regression and shown and (command := shown.command):
-                console.print(Text(f"{word}replay: {command}"), soft_wrap=True)
+                console.print(Text(f"{' ' * _INDENT}replay: {command}"), soft_wrap=True)
     console.print(Text(count(changes)), soft_wrap=True)
 
 

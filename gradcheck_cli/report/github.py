@@ -7,7 +7,7 @@ from typing import TextIO
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.plain import describe_case, describe_run, explain
+from gradcheck_cli.report.plain import count_cases, describe_case, explain
 from gradcheck_cli.report.table import TableReport
 from gradcheck_cli.results.findings import Finding, Findings
 from gradcheck_cli.results.result import CaseResult, Verdict
@@ -43,7 +43,7 @@ class GitHubReport:
         if found:
             rest = len(found) - len(lines)
             note = f"; {rest} more {'failure is' if rest == 1 else 'failures are'} not annotated" if rest else ""
-            lines.append(command("notice", f"{describe_run(self._run, summary)}{note}", title=self._run.program))
+            lines.append(command("notice", f"{count_cases(self._run, summary)}{note}", title=self._run.program))
         self._stream.write("".join(f"{line}\n" for line in lines))
 
 

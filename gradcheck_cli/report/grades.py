@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.report.style import STYLES, word
+from gradcheck_cli.report.style import STYLES, make_table, word
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.rows import Rows
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400
 
 #: Characters that fit into a line of the summary.
 _LINE = 90
+
+#: Columns of a screen on which a reason has room beside a name.
+_WIDE = 80
 
 
 def grade_lines(grades: Grades) -> Iterator[Text]:
@@ -52,31 +54,35 @@ def _in_short(result: CaseResult) -> str:
     return f"{join_names(names)} {'are wrong' if result.verdict is Verdict.FAIL else 'could not be decided'}"
 
 
-def grade_table(grades: Grades, *, layers: bool, by: str = "file") -> Rows:
+def grade_table(grades: Grades, width: int, *, layers: bool, by: str = "file") -> Table:
     """Make the table.
 
     Args:
         grades: of all implementations.
+        width: of the screen, in columns. Where it is narrow, reasons stand below the names.
         layers: whether there is a column for the layer.
         by: "file" to keep the rows of one file together, "verdict" not to.
     """
-    from gradcheck_cli.report.rows import Row, Rows  # only where the table is shown
-
     items = grades.items()
     if by == "file":
         last = {_home(name): place for place, ((name, _), _) in enumerate(items)}  # where the worst of the file stands
         items = sorted(items, key=lambda item: last[_home(item[0][0])])
     short = _shorten([name for (name, _), _ in items])
-    rows = [
-        Row(
-            verdict=grade.verdict,
-            cells=(grade.passed, *([layer] if layers else [])),
-            name=short[name],
-            why=clean(grade.reason, _LONGEST),
-        )
-        for (name, layer), grade in items
-    ]
-    return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
+    table = make_table()
+    table.add_column("", no_wrap=True)
+    table.add_column("passed", justify="right", no_wrap=True)
+    if layers:
+        table.add_column("layer", no_wrap=True)
+    table.add_column("implementation", overflow="fold")
+    if width >= _WIDE:
+        table.add_column("why")
+    for (name, layer), grade in items:
+        implementation = Text(short[name] if len(short[name]) <= 2 * width // 5 else short[name].replace(",", ",\n"))
+        why = Text(clean(grade.reason, _LONGEST))
+        beside = [implementation, why] if width >= _WIDE else [Group(implementation, Padding(why, (0, 0, 0, 2)))]
+        verdict = Text(word(grade.verdict), style=STYLES[grade.verdict])
+        table.add_row(verdict, grade.passed, *([layer] if layers else []), *(beside if why else [implementation]))
+    return table
 
 
 def _shorten(names: list[str]) -> dict[str, str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 from importlib.resources import files
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.results.result import ArrayResult, CaseResult, Place, Verdict, WorstElement, WrongElements
+from gradcheck_cli.results.encoding import plain
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.results.signature import FailureSignature
 
@@ -24,7 +23,11 @@ MANY_CASES = 1000
 #: What such a run says of an array that is right.
 _BRIEF = ("verdict", "shape", "max_rel_error", "scaled_error", "tolerance")
 
-_NESTED = (WorstElement, WrongElements)
+#: The entries of a result.
+_FIELDS = (
+    *("implementation", "layer", "case", "verdict", "reason", "forward", "gradients", "duties", "diagnosis"),
+    *("place", "traceback", "command", "seconds"),
+)
 
 
 def schema() -> str:
@@ -52,7 +55,7 @@ class JsonReport:
     def finish(self, summary: Summary) -> None:
         """Write the whole report."""
         versions = {name: version for name, version in self._run.versions.items() if name != self._run.program}
-        head = {
+        head: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "tool": {"name": self._run.program, "version": self._run.versions[self._run.program], **versions},
             "argv": list(self._run.argv),
@@ -68,8 +71,9 @@ class JsonReport:
             },
         }
         if summary.origin:
-            head["origin"] = asdict(summary.origin)
-        self._stream.write("{\n" + "".join(f'"{key}": {_line(value)},\n' for key, value in head.items()))
+            head["origin"] = summary.origin
+        entries = plain(head, complete=True).items()
+        self._stream.write("{\n" + "".join(f'"{key}": {_line(value)},\n' for key, value in entries))
         self._stream.write('"results": [' + ",".join(f"\n{result}" for result in self._results) + "\n]}\n")
 
     def _is_first(self, result: CaseResult) -> bool:
@@ -83,29 +87,20 @@ class JsonReport:
 
 
 def encode(result: CaseResult) -> dict[str, Any]:
-    """Turn a result into what JSON can hold, with numbers that are still numbers."""
-    encoded = {
-        "implementation": result.implementation,
-        "layer": result.layer,
-        "case": {**result.case.geometry, "dtype": result.case.dtype, "seed": result.case.seed},
-        "verdict": result.verdict,
-        "reason": result.reason,
-        "forward": result.forward and _array(result.forward),
-        "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
-        "duties": {name: asdict(duty) for name, duty in result.duties.items()},
-        "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
-        "place": result.place and _place(result.place),
-        "traceback": result.traceback,
-        "command": result.command,
-        "seconds": result.seconds,
-    }
+    """Turn a result into what JSON can hold."""
+    case = {**result.case.geometry, "dtype": result.case.dtype, "seed": result.case.seed}
+    arrays = {"forward": result.forward and _array(result.forward)}
+    arrays["gradients"] = {name: _array(gradient) for name, gradient in result.gradients.items()}
+    encoded = {name: getattr(result, name) for name in _FIELDS} | {"case": case} | arrays
+    if result.place and result.place.cell is None:
+        encoded["place"] = {name: value for name, value in asdict(result.place).items() if name != "cell"}
     if result.repetition is not None:
-        encoded["repetition"] = asdict(result.repetition)
+        encoded["repetition"] = result.repetition
     if result.carried_over:
         encoded["carried_over"] = True
     if result.smallest is not None:
         encoded["smallest"] = {"alike": result.smallest.failures, "note": result.smallest.note}
-    return encoded
+    return cast("dict[str, Any]", plain(encoded, complete=True))
 
 
 def _shortened(encoded: dict[str, Any], result: CaseResult) -> dict[str, Any]:
@@ -124,33 +119,10 @@ def _brief(array: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(value: object) -> str:
-    return json.dumps(strict(value), separators=(",", ":"), allow_nan=False)
-
-
-def _place(place: Place) -> dict[str, Any]:
-    found = asdict(place)
-    return found if place.cell is not None else {name: value for name, value in found.items() if name != "cell"}
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _array(array: ArrayResult) -> dict[str, Any]:
-    """Encode all but the name, which is the key, and what is for other reports."""
-    return {
-        field.name: asdict(value) if isinstance(value := getattr(array, field.name), _NESTED) else value
-        for field in fields(array)
-        if field.name not in ("name", "arrays", "picture", "stands_out")
-    }
-
-
-def strict(value: Any) -> Any:
-    """Replace the numbers that JSON does not have by their names."""
-    match value:
-        case Mapping():
-            return {key: strict(item) for key, item in value.items()}
-        case list() | tuple():
-            return [strict(item) for item in value]
-        case float() if math.isnan(value):
-            return "nan"
-        case float() if math.isinf(value):
-            return "inf" if value > 0 else "-inf"
-        case _:
-            return value
+    """Return all but the name, which is the key, and what is for other reports."""
+    left_out = ("name", "arrays", "picture", "stands_out")
+    return {field.name: getattr(array, field.name) for field in fields(array) if field.name not in left_out}

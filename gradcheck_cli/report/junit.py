@@ -12,7 +12,7 @@ from typing import TextIO
 from xml.etree import ElementTree as ET
 
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.plain import describe_case, explain
+from gradcheck_cli.report.plain import account_for, describe_case
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
 
@@ -41,7 +41,7 @@ class JUnitReport:
         if result.smallest is None:
             self._cases.setdefault(suite, []).append(_test_case(result))
         else:
-            self._smallest.setdefault(suite, []).append(f"{describe_case(result)}\n{_explanation(result)}")
+            self._smallest.setdefault(suite, []).append(f"{describe_case(result)}\n{account_for(result)}")
 
     def finish(self, summary: Summary) -> None:
         """Write the document."""
@@ -74,16 +74,11 @@ def _test_case(result: CaseResult) -> ET.Element:
     if result.verdict is not Verdict.PASS:
         outcome = _element(_ELEMENTS[result.verdict], type=str(result.verdict), message=result.headline)
         if result.verdict is not Verdict.SKIP:
-            outcome.text = _legal(_explanation(result))
+            outcome.text = _legal(account_for(result))
         case.append(outcome)
         if result.output:
             ET.SubElement(case, "system-out").text = _legal(result.output)
     return case
-
-
-def _explanation(result: CaseResult) -> str:
-    replay = f"replay: {result.command}" if result.command else None
-    return "\n".join(filter(None, [*explain(result), result.traceback, replay]))
 
 
 def _count(element: ET.Element, cases: Iterable[ET.Element]) -> None:

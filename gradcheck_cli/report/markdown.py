@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.plain import describe_case, describe_run, describe_versions, explain
+from gradcheck_cli.report.plain import count_cases, describe_case, describe_versions, explain
 from gradcheck_cli.report.style import word
 from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.grades import Grade, Grades
@@ -51,7 +51,7 @@ class MarkdownReport:
         """Write the whole report."""
         heading = [
             f"### {self._run.program}: {word(summary.verdict)}",
-            f"{describe_run(self._run, summary)} in {summary.seconds:.2f} s ({describe_versions(self._run)})",
+            f"{count_cases(self._run, summary)} ({describe_versions(self._run)})",
         ]
         worst_first = sorted(self._grades.in_order(), key=lambda item: item[1].badness, reverse=True)
         rows, rows_left_out = _fitting((_row(*item) for item in worst_first), _MOST_OF_ROWS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.report.style import COUNTED
+from rich.text import Text
+
+from gradcheck_cli.report.style import COUNTED, STYLES
 from gradcheck_cli.results.result import CaseResult, Place, Verdict
 from gradcheck_cli.results.run import Run, Summary
 
@@ -17,6 +19,12 @@ def explain(result: CaseResult) -> list[str]:
     return [*lines, *(reasons or filter(None, [result.reason]))]
 
 
+def account_for(result: CaseResult) -> str:
+    """Explain a case, with the traceback of an error and the command that replays it, in lines."""
+    replay = f"replay: {result.command}" if result.command else None
+    return "\n".join(filter(None, [*explain(result), result.traceback, replay]))
+
+
 def describe_place(place: Place) -> str:
     """Name the place of a failure: `layers.py:12, in conv_backward: dw = ...`."""
     return f"{place.location}, in {place.function}" + (f": {place.statement}" if place.statement else "")
@@ -28,14 +36,19 @@ def describe_case(result: CaseResult) -> str:
     return f"{case.label()}, {case.dtype}, seed {case.seed}" if result.ran else ""
 
 
-def describe_run(run: Run, summary: Summary) -> str:
-    """Count the cases of a run by verdict: `31 cases: 24 passed, 6 failed, 1 skipped`."""
-    counts = [f"{count} {counted}" for verdict, counted in COUNTED.items() if (count := summary.counts[verdict])]
-    text = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}: {', '.join(counts) or 'none'}"
-    text += f" ({summary.carried_over} carried over from an earlier run)" if summary.carried_over else ""
+def count_cases(run: Run, summary: Summary) -> Text:
+    """Count the cases of a run by verdict: `31 cases: 24 passed, 7 failed in 0.25 s`, `1 case passed in 0.01 s`."""
+    counts = {verdict: summary.counts[verdict] for verdict in COUNTED if summary.counts.get(verdict)}
+    text = Text(f"{summary.cases:,} {'case' if summary.cases == 1 else 'cases'}")
     if summary.cut_short:
-        text = f"{summary.cut_short} after {summary.cases} of {run.cases} cases; {text}"
-    return text
+        text = Text(f"{summary.cut_short} after {summary.cases:,} of {run.cases:,} cases")
+    several = len(counts) > 1 or bool(summary.cut_short)
+    for number, (verdict, count) in enumerate(counts.items()):
+        text.append(", " if number else ": " if several else " ")
+        text.append(f"{count:,} " if several else "")
+        text.append(COUNTED[verdict], style=STYLES[verdict])
+    text.append(f" in {summary.seconds:.2f} s")
+    return text.append(f", {summary.carried_over} carried over" if summary.carried_over else "")
 
 
 def describe_versions(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The description of codes, for a screen and as Markdown."""
+"""The description of codes, for a screen."""
 
 from __future__ import annotations
 
@@ -16,15 +16,6 @@ _WIDEST = 100
 _EXAMPLES = {"wrong": "red", "right": "green"}
 
 _SHOWS = "Where it shows:"
-
-_HEAD = """\
-# Diagnoses
-
-<!-- Written by `gradcheck explain --markdown`; edit gradcheck_cli/checks/diagnosis/causes.toml instead. -->
-
-Every cause that the program names has a code, in its reports as in JSON. `gradcheck explain CODE` shows one of the
-entries below on the screen, and `gradcheck explain` lists all codes.
-"""
 
 
 def describe(code: str, entry: Entry, width: int) -> Text:
@@ -62,17 +53,6 @@ def list_codes(width: int) -> Text:
     return Text("\n\n").join(paragraphs)
 
 
-def markdown() -> str:
-    """Return all entries as a page of Markdown: a table for each kind, and then the descriptions."""
-    parts = [_HEAD]
-    for kind, title in KINDS.items():
-        own = [entry for entry in entries() if entry.kind == kind]
-        rows = [f"| {', '.join(f'`{code}`' for code in entry.codes)} | {_cell(entry.brief)} |" for entry in own]
-        parts.append("\n".join([f"## {title}\n", "| code | meaning |", "|---|---|", *rows, ""]))
-        parts += [_section(entry) for entry in own]
-    return "\n".join(parts)
-
-
 def _wrapped(text: str, width: int, *, bold: int = 0, indent: int = 0) -> Text:
     """Wrap a text at words; the first characters are bold, and lines after the first indented."""
     lines = textwrap.wrap(
@@ -86,20 +66,3 @@ def _wrapped(text: str, width: int, *, bold: int = 0, indent: int = 0) -> Text:
     wrapped = Text("\n".join(lines))
     wrapped.stylize("bold", 0, bold)
     return wrapped
-
-
-def _section(entry: Entry) -> str:
-    lines = [f"### {', '.join(entry.codes)}\n", f"{_sentence(entry.brief)}\n", f"{entry.meaning}\n"]
-    if entry.shows:
-        lines.append(f"Where it shows: {entry.shows}\n")
-    if entry.wrong:
-        lines.append(f"Wrong:\n\n```python\n{entry.wrong}\n```\n\nRight:\n\n```python\n{entry.right}\n```\n")
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def _sentence(text: str) -> str:
-    return f"{text if text.startswith('`') else text[0].upper() + text[1:]}."

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO, cast
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.report.formats import DisplayOptions
@@ -68,6 +70,11 @@ def make_console(stream: TextIO, options: DisplayOptions) -> Console:
         markup=False,
         emoji=False,
     )
+
+
+def make_table() -> Table:
+    """Make an empty table, with a rule below its head and no other lines."""
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
 
 
 def hang(text: Text, console: Console, indent: int) -> Iterator[Text]:

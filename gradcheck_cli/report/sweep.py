@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.style import make_console, word
+from gradcheck_cli.report.style import make_console, make_table, word
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
@@ -110,32 +109,34 @@ def step_text(step: float) -> str:
 
 
 def _table(sweeps: dict[str, Sweep], shown: tuple[float, ...], *, wide: bool) -> Table:
-    """Make the table of some gradients, column by column; with slopes if it may be wide."""
+    """Make the table of some gradients; with slopes if it may be wide."""
     own = {sweep.steps[1] for sweep in sweeps.values() if sweep.affine}
-    steps = sorted({*shown, *own}, reverse=True)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
+    table = make_table()
     table.add_column("h", no_wrap=True)
-    columns: list[list[Text]] = []
-    for name, sweep in sweeps.items():
-        found = [sweep.at(step) for step in steps]
-        styles = ["" if one is None else _STYLES[one.source] for one in found]
-        texts = {
-            f"{name} off": [_error(one, sweep) if one else "" for one in found] + [f"<{sweep.bound:.1e}"],
-            "slope": ["" if one is None or one.slope is None else f"{one.slope:+.1f}" for one in found] + [""],
-            "due to": ["" if one is None or one.source is ErrorSource.UNSEEN else one.source for one in found]
-            + [chosen(sweep)],
-        }
-        for title, cells in texts.items():
-            if title != "slope" or wide:
-                last = cells[-1] if sweep.errors else "-"
-                table.add_column(title, justify="left" if title == "due to" else "right", no_wrap=True)
-                columns.append([*map(Text, cells[:-1], styles), Text(last)])
-    *rows, checker = zip(*columns, strict=True)
-    for step, row in zip(steps, rows, strict=True):
-        table.add_row(f"{step_text(step)}{' *' if step in own else ''}", *row)
+    for name in sweeps:
+        for title in (f"{name} off", "slope", "due to") if wide else (f"{name} off", "due to"):
+            table.add_column(title, justify="left" if title == "due to" else "right", no_wrap=True)
+    for step in sorted({*shown, *own}, reverse=True):
+        cells = (cell for sweep in sweeps.values() for cell in _cells(sweep, step, wide=wide))
+        table.add_row(f"{step_text(step)}{' *' if step in own else ''}", *cells)
     table.add_section()
-    table.add_row("checker", *checker, style="bold green")
+    row = ["checker"]
+    for sweep in sweeps.values():
+        slope = [""] if wide else []
+        row += [f"<{sweep.bound:.1e}", *slope, chosen(sweep)] if sweep.errors else ["-", *slope, "-"]
+    table.add_row(*row, style="bold green")
     return table
+
+
+def _cells(sweep: Sweep, step: float, *, wide: bool) -> list[Text]:
+    """Return the cells of a gradient in the row of a step, which is empty where it was not tried."""
+    found = sweep.at(step)
+    if found is None:
+        return [Text("")] * (3 if wide else 2)
+    slope = "" if found.slope is None else f"{found.slope:+.1f}"
+    source = "" if found.source is ErrorSource.UNSEEN else found.source
+    texts = (_error(found, sweep), slope, source) if wide else (_error(found, sweep), source)
+    return [Text(text, _STYLES[found.source]) for text in texts]
 
 
 def _error(found: StepError, sweep: Sweep) -> str:

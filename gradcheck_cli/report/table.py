@@ -11,8 +11,9 @@ from rich.text import Text
 from gradcheck_cli.report.details import describe, describe_finding, has_figures, introduce
 from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.grades import cause_lines, grade_lines, grade_table
+from gradcheck_cli.report.plain import count_cases
 from gradcheck_cli.report.skipped import Skipped
-from gradcheck_cli.report.style import COUNTED, STYLES, figure, hang, make_console, word
+from gradcheck_cli.report.style import STYLES, figure, hang, make_console, word
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.run import Run, Summary
@@ -65,7 +66,8 @@ class TableReport:
         several = len(self._grades) > 1
         if several:
             self._gap()
-            self._console.print(grade_table(self._grades, layers=self._run.surveyed, by=self._options.by))
+            table = grade_table(self._grades, self._console.width, layers=self._run.surveyed, by=self._options.by)
+            self._console.print(table)
         elif not self._introduced:
             for result in self._first.values():
                 self._introduce(result)
@@ -137,17 +139,7 @@ class TableReport:
             self._print(block)
 
     def _summary(self, summary: Summary) -> Text:
-        counts = {verdict: summary.counts[verdict] for verdict in COUNTED if summary.counts.get(verdict)}
-        text = Text(f"{summary.cases:,} {'case' if summary.cases == 1 else 'cases'}")
-        if summary.cut_short:
-            text = Text(f"{summary.cut_short} after {summary.cases:,} of {self._run.cases:,} cases")
-        several = len(counts) > 1 or bool(summary.cut_short)
-        for number, (verdict, count) in enumerate(counts.items()):
-            text.append(", " if number else ": " if several else " ")
-            text.append(f"{count:,} " if several else "")
-            text.append(COUNTED[verdict], style=STYLES[verdict])
-        text.append(f" in {summary.seconds:.2f} s")
-        text.append(f", {summary.carried_over} carried over" if summary.carried_over else "")
+        text = count_cases(self._run, summary)
         if summary.verdict is Verdict.PASS and self._worst and (array := self._worst.worst_array):
             text.append(
                 f"; at worst {figure(array.scaled_error or 0)} eps off ({array.name}), {array.tolerance:g} allowed"

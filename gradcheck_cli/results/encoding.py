@@ -1,4 +1,4 @@
-"""Results as JSON and back, nothing lost: for runs that are continued. The report for others is `report/json.py`.
+"""Results as JSON and back, nothing lost: for runs that are continued. `report/json.py` is for other programs.
 
 A result is a tree of frozen dataclasses, and their type hints say how to read it back: a new field needs nothing here.
 """
@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import functools
 import io
+import math
 import types
 from collections.abc import Mapping
 from enum import StrEnum
@@ -23,12 +24,10 @@ from gradcheck_cli.results.step_sweep import Sweep
 
 _Class = TypeVar("_Class")
 
-_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Place": Place, "Sweep": Sweep}
-
 
 def encode(value: object) -> dict[str, Any]:
     """Turn a result, a case or another tree of dataclasses into what strict JSON can hold."""
-    return cast("dict[str, Any]", _plain(value))
+    return cast("dict[str, Any]", plain(value))
 
 
 def decode(data: dict[str, Any]) -> CaseResult:
@@ -49,10 +48,16 @@ def read(cls: type[_Class], data: Any) -> _Class:
     return cast("_Class", _read(cls, data))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any, *, complete: bool = False) -> Any:
+    """Turn a tree of dataclasses, mappings and tuples into what strict JSON can hold.
+
+    Args:
+        value: the tree. Numbers that JSON does not have become their names.
+        complete: whether fields that are at their defaults are there, too.
+    """
     match value:
         case Case():
-            return {"layer": value.layer, **{f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}}
+            return {"layer": value.layer, **{f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}}
         case StrEnum():
             return str(value)
         case np.ndarray():
@@ -60,15 +65,16 @@ def _plain(value: Any) -> Any:
             np.save(written, value, allow_pickle=False)
             return base64.b64encode(written.getvalue()).decode()
         case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
-        case tuple():
-            return [_plain(item) for item in value]
-        case float() if not np.isfinite(value):
+            return {key: plain(item, complete=complete) for key, item in value.items()}
+        case tuple() | list():
+            return [plain(item, complete=complete) for item in value]
+        case float() if not math.isfinite(value):
             return str(value)
         case None | bool() | int() | float() | str():
             return value
     given = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
-    return {f.name: _plain(item) for f, item in given if f.default is dataclasses.MISSING or item != f.default}
+    kept = ((f, item) for f, item in given if complete or f.default is dataclasses.MISSING or item != f.default)
+    return {f.name: plain(item, complete=complete) for f, item in kept}
 
 
 def _read(hint: Any, data: Any) -> Any:
@@ -97,4 +103,5 @@ def _case(*, layer: str, **numbers: Any) -> Case:
 
 @functools.cache
 def _hints(hint: type) -> dict[str, Any]:
-    return get_type_hints(hint, localns=_HINTED)
+    hinted = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Place": Place, "Sweep": Sweep}
+    return get_type_hints(hint, localns=hinted)

@@ -68,8 +68,8 @@ class Summary:
     @property
     def cut_short(self) -> str:
         """How the run ended before all cases were checked; empty if it did not."""
-        ends = {"stopped by --max-failures": self.stopped, "cut short": self.workers_lost}
-        return next((how for how, so in ends.items() if so), "interrupted" if self.interrupted else "")
+        ends = {"stopped early": self.stopped, "cut short": self.workers_lost, "interrupted": self.interrupted}
+        return next((how for how, applies in ends.items() if applies), "")
 
     @property
     def verdict(self) -> Verdict:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from docs.diagnoses import markdown
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.checks.diagnosis.reference import KINDS, by_code, entries, near
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.report.reference import markdown
 from tests.checks.cause_layers import FILES
 from tests.sampling import in_parts
 
@@ -116,5 +116,5 @@ def test_near_codes() -> None:
 
 
 def test_the_document_is_written_from_the_same_entries() -> None:
-    hint = "write it anew: gradcheck explain --markdown > docs/diagnoses.md"
+    hint = "write it anew: python -m docs.write"
     assert DOCUMENT.read_text(encoding="utf-8") == markdown(), hint

@@ -15,7 +15,7 @@ from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.values import parameter_values
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.layers.framework.named import ByName
 from tests.conftest import SMALL, clean_environment, report_of
 from tests.program import run_program

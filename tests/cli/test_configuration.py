@@ -18,7 +18,7 @@ from gradcheck_cli.cli.request import Request
 from gradcheck_cli.cli.values import FileName
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
-from tests.conftest import clean_environment, report_of
+from tests.conftest import SMALL, clean_environment, report_of
 from tests.program import run_program
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def test_values_of_toml_are_those_of_the_command_line(convcheck: Program, gradch
 def refused(layer: str = "conv") -> str:
     """Configure the command of a layer in this folder, and return the error."""
     command = commands.layer_command("gradcheck", layer)
-    with pytest.raises(click.ClickException) as error:
-        configure_command(click.Context(command), layer)
-    return error.value.format_message()
+    with pytest.raises(ConfigurationError) as error:
+        configure_command(click.Context(command), layer, find_file())
+    return str(error.value)
 
 
 def test_what_is_wrong_is_named_with_its_place(
@@ -117,11 +117,11 @@ def test_what_is_wrong_is_named_with_its_place(
 ) -> None:
     monkeypatch.chdir(configure.parent)
     wrong = {
-        "[tool.gradcheck]\nsed = 1": "pyproject.toml:2 [tool.gradcheck] sed: there is no such key (is it seed",
-        "[tool.gradcheck.conv]\n\nstrid = 1": "pyproject.toml:3 [tool.gradcheck.conv] strid: conv has no such key",
-        "[tool.gradcheck.lstm]\nstride = 1": "lstm has no such key",
+        "[tool.gradcheck]\nsed = 1": "pyproject.toml:2 [tool.gradcheck] sed: there is no flag 'sed' (is it seed",
+        "[tool.gradcheck.conv]\n\nstrid = 1": "pyproject.toml:3 [tool.gradcheck.conv] strid: conv has no flag 'strid'",
+        "[tool.gradcheck.lstm]\nstride = 1": "lstm has no flag 'stride'",
         "[tool.gradcheck.lstm]\nN = 0": "pyproject.toml:2 [tool.gradcheck.lstm] N: '0': N must be at least 1",
-        "[tool.gradcheck.cnov]\npad = 1": "pyproject.toml:1 [tool.gradcheck] cnov: there is no such key (is it conv",
+        "[tool.gradcheck.cnov]\npad = 1": "pyproject.toml:1 [tool.gradcheck] cnov: there is no flag 'cnov' (is it conv",
         "[tool.gradcheck]\nconv = 1": "[tool.gradcheck] conv: a layer has a table",
         "[tool]\ngradcheck = 1": "tool.gradcheck is not a table",
         "[tool.gradcheck]\nseed = true": "[tool.gradcheck] seed: 'true' is not a whole number",
@@ -137,7 +137,7 @@ def test_what_is_wrong_is_named_with_its_place(
         "[tool.gradcheck]\nseed = 1\nseed = 2": "pyproject.toml is not valid TOML",
         "[tool.gradcheck]\nseed = " + "9" * 5000: "pyproject.toml is not valid TOML",
         "[tool.gradcheck]\nseed = " + "[" * 5000: "pyproject.toml",
-        '[tool.gradcheck]\n"\\u001b[31m\\u202e" = 1': "there is no such key",
+        '[tool.gradcheck]\n"\\u001b[31m\\u202e" = 1': "there is no flag",
     }
     for text, said in wrong.items():
         configure.write_text(text + "\n")
@@ -155,12 +155,12 @@ def test_a_wrong_variable_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, said in {
-        "GRADCHECK_SED": "GRADCHECK_SED: there is no such variable (is it GRADCHECK_SEED",
-        "GRADCHECK_CONV_STRID": "is it GRADCHECK_CONV_STRIDE",
-        "GRADCHECK_LSTM_STRIDE": "there is no such variable",
+        "GRADCHECK_SED": "GRADCHECK_SED: there is no flag 'sed' (is it seed",
+        "GRADCHECK_CONV_STRID": "GRADCHECK_CONV_STRID: conv has no flag 'strid' (is it stride",
+        "GRADCHECK_LSTM_STRIDE": "lstm has no flag 'stride'",
         "GRADCHECK_STRIDE": "GRADCHECK_STRIDE: '-1': stride must be at least 1",
         "GRADCHECK_VERSION": "--version can only be typed",
-        "GRADCHECK_": "there is no such variable",
+        "GRADCHECK_": "there is no flag ''",
     }.items():
         with monkeypatch.context() as variables:
             variables.setenv(name, "-1")
@@ -170,23 +170,24 @@ def test_a_wrong_variable_is_named(
     assert cases(gradcheck("relu", "--list-cases", env={"GRADCHECK_STRIDE": "-1"}))  # relu has none
 
 
-def test_the_nearest_file_with_the_table_counts(tmp_path: Path) -> None:
+def test_the_nearest_file_with_the_table_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
     (tmp_path / "pyproject.toml").write_text("[tool.gradcheck]\nseed = 1\n")
     (tmp_path / "a" / "pyproject.toml").write_text("[project]\nname = 'gradcheck'\n")
-    found = find_file(inner)
+    found = find_file()
     assert found is not None
     assert (found.path, [entry.value for entry in found.entries]) == (tmp_path / "pyproject.toml", [1])
     (inner / "pyproject.toml").write_text("tool.gradcheck.seed = 2  # in TOML the same\n")
-    nearest = find_file(inner)
+    nearest = find_file()
     assert nearest is not None
     assert nearest.path == inner / "pyproject.toml"
     (inner / "pyproject.toml").write_text("gradcheck [\n")
     with pytest.raises(ConfigurationError, match="is not valid TOML"):
-        find_file(inner)
+        find_file()
     (inner / "pyproject.toml").write_text("without it [\n")
-    assert find_file(inner) == found
+    assert find_file() == found
 
 
 def test_the_folder_of_what_is_checked_does_not_count(
@@ -267,7 +268,7 @@ def test_a_replay_gives_the_same_result_whatever_is_configured(
     convcheck: Program, layer_file: LayerFile, configure: Path
 ) -> None:
     layer = layer_file(("return dx, dw, db", "return dx, 2 * dw, db"))
-    before = report_of(convcheck(layer.name, "--pad", "0,1", "--dtype", "float32,float64", "--json", "-"))
+    before = report_of(convcheck(layer.name, *SMALL, "--pad", "0,1", "--dtype", "float32,float64", "--json", "-"))
     configure.write_text(
         "[tool.gradcheck]\nseed = 7\ntol = 1e300\nstep = 10\nmethod = 'dense'\nfuzz = 9\nshard = '1/9'\n"
         "max-failures = 1\nskip-duty = 'deterministic'\ndtype = 'float16'\nquiet = true\nadapter = 'no.py:f'\n"

@@ -32,7 +32,7 @@ full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a module that imports a helper, a package, a link and a file with two names; the current one."""
+    """A folder with a module that imports a helper, a package and a link; the current one."""
     monkeypatch.chdir(tmp_path)
     Path("model.py").write_text("import helper\n", encoding="utf-8")
     Path("helper.py").write_text("", encoding="utf-8")
@@ -44,25 +44,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("old.json").write_text("{}", encoding="utf-8")
     Path("link.json").symlink_to("old.json")
     Path("to_model").symlink_to("model.py")
-    os.link("helper.py", "hard.json")
     return tmp_path
 
 
 @pytest.mark.parametrize(
     ("written", "checked", "said"),
     [
-        ({"--json": "model.py"}, ["model.py"], "--json 'model.py' would overwrite model.py"),
+        ({"--json": "model.py"}, ["model.py"], "--json 'model.py' would overwrite model.py, which is being checked"),
         ({"--json": "./package/../model.py"}, ["model.py:f,g"], "would overwrite model.py"),
         ({"--debug": "to_model"}, ["model.py"], "would overwrite model.py"),
-        ({"--json": "hard.json"}, ["model.py"], "would overwrite helper.py"),
-        ({"--json": "package/deep.py"}, ["package"], "would overwrite package/deep.py"),
-        ({"--json": "package/deep.py"}, ["package.deep:f"], "would overwrite package/deep.py"),
+        ({"--json": "package/deep.py"}, ["package"], "would overwrite package/deep.py, which is Python code"),
         ({"--plot": "adapter.py"}, ["model.py", "adapter.py:adapt"], "would overwrite adapter.py"),
         ({"--json": "broken.py"}, ["broken.py"], "would overwrite broken.py"),
         ({"--resume": "helper.py"}, ["model.py"], "--resume 'helper.py' would overwrite helper.py"),
         ({"--json": "new", "--debug": "./new"}, [], "--json 'new' and --debug './new' are the same file"),
         ({"--json": "old.json", "--debug": "link.json"}, [], "are the same file"),
-        ({"--json": "helper.py", "--debug": "hard.json"}, [], "are the same file"),
         (
             {"--json": "new", "--resume": "package/../new"},
             [],
@@ -81,7 +77,6 @@ def test_what_would_be_overwritten_is_refused(written: dict[str, str], checked: 
 def test_what_harms_nothing_is_accepted() -> None:
     refuse_collisions({"--json": "old.json", "--debug": "new.npz", "--resume": "r.jsonl"}, ["model.py", "package"])
     refuse_collisions({"--json": "other.py"}, ["model.py"])
-    refuse_collisions({"--json": "helper.py"}, ["package"])  # nobody there imports it
     refuse_collisions({"--json": os.devnull, "--debug": os.devnull}, [])
 
 
@@ -175,7 +170,7 @@ def test_a_name_of_255_bytes_has_room_for_a_draft(tmp_path: Path) -> None:
         (".", os.strerror(errno.EISDIR)),
         ("a\nb/report.json", r"a\nb/report.json"),
         ("\udcff/report.json", r"\udcff/report.json"),
-        ("socket", "no file, pipe or character device"),
+        ("socket", os.strerror(errno.ENXIO)),
     ],
 )
 def test_what_cannot_be_opened_is_reported_before_anything_runs(
@@ -197,7 +192,7 @@ def test_what_cannot_be_opened_is_reported_before_anything_runs(
 
 
 @posix
-def test_a_pipe_is_written_to_as_soon_as_somebody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_is_written_to_as_soon_as_somebody_reads(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["sh", "-c", 'sleep 0.3; cat "$0"', pipe], stdout=subprocess.PIPE, text=True) as reader:
@@ -205,9 +200,6 @@ def test_a_pipe_is_written_to_as_soon_as_somebody_reads(tmp_path: Path, monkeypa
         output.stream.write("{}")
         output.commit()
         assert reader.communicate(timeout=20)[0] == "{}"
-    monkeypatch.setattr("gradcheck_cli.cli.output_file._PATIENCE", 0.1)
-    with pytest.raises(click.BadParameter, match="nobody reads from this pipe"):
-        File(pipe, "--json")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 

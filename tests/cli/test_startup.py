@@ -46,7 +46,6 @@ UNUSED = (
     "implementation.loading",
     "implementation.vocabulary",
     "layers.conv.faults",
-    "layers.conv.forward_faults",
     "layers.framework.named",
     "layers.framework.text_parameters",
     "numeric.projected",
@@ -63,7 +62,6 @@ UNUSED = (
     "report.junit",
     "report.markdown",
     "report.picture",
-    "report.rows",
     "report.sweep",
     "results.signature",
 )

@@ -164,17 +164,6 @@ def test_on_a_terminal_it_is_as_wide_as_that(tmp_path: Path, columns: int) -> No
     assert lines[3].count("due to") == 3
 
 
-def test_the_flags_that_it_had_before_it_was_a_command_name_the_command(convcheck: Program, gradcheck: Program) -> None:
-    for flag in (["--step-sweep"], ["--plot", "out.png"]):
-        for run, layer in (
-            (convcheck(*flag), "conv"),
-            (gradcheck("relu", *flag), "relu"),
-            (gradcheck("a.py", *flag), "LAYER"),
-        ):
-            assert run.returncode == 2
-            assert f"{flag[0]} belongs to a command of its own: gradcheck sweep {layer}" in run.stderr
-
-
 def test_the_layer_must_be_named(gradcheck: Program) -> None:
     for name, hint in (
         ("layers.py", "Name the layer first: gradcheck sweep LAYER 'layers.py'"),

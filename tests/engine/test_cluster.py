@@ -23,7 +23,7 @@ from gradcheck_cli.engine.cluster import Cluster, ClusterError
 from gradcheck_cli.engine.engine import Engine, WorkersLostError
 from gradcheck_cli.engine.leftovers import fresh_name
 from gradcheck_cli.implementation.loading.source import sources
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
 from tests.engine.test_engine import alone, results, small, task

@@ -22,7 +22,7 @@ from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 
 from gradcheck_cli.checks.check import check
 from gradcheck_cli.engine.journal import Journal, UnusableError
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from tests.conftest import SMALL
 
 if TYPE_CHECKING:

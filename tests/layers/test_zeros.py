@@ -13,7 +13,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.elementwise.dropout import DropoutCase
 from gradcheck_cli.layers.elementwise.sigmoid import tanh_backward, tanh_forward
-from gradcheck_cli.layers.framework.arrays import with_zeros
+from gradcheck_cli.layers.framework.problem import with_zeros
 from tests.sampling import one_in
 
 #: Forward has a kink at 0, or compares its inputs with each other.

@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from typing import Any
 
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.layers.dense.affine import AffineCase
 from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.report.formats import FORMATS, DisplayOptions, make_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.report.course import course, hostile, made, report
 
@@ -52,7 +52,7 @@ def test_each_failure_is_annotated_once_the_worst_first() -> None:
         "replay: convcheck bob/layers.py:conv_forward,conv_backward --N 2",
     ]
     assert not any("file" in properties or "line" in properties for _, properties, _ in others)
-    assert others[-1][-1] == "11 cases: 4 passed, 3 failed, 1 inconclusive, 2 raised, 1 skipped"
+    assert others[-1][-1] == "11 cases: 4 passed, 3 failed, 1 inconclusive, 2 raised, 1 skipped in 1.50 s"
 
 
 def test_the_table_comes_first() -> None:
@@ -64,7 +64,7 @@ def test_the_table_comes_first() -> None:
 def test_ten_are_annotated_and_the_rest_is_counted() -> None:
     found = commands(report("github", [made(Verdict.FAIL, f"{n}.py") for n in range(12)]))
     assert [name for name, _, _ in found] == ["error"] * 10 + ["notice"]
-    assert found[-1][-1] == "12 cases: 12 failed; 2 more failures are not annotated"
+    assert found[-1][-1] == "12 cases failed in 1.50 s; 2 more failures are not annotated"
 
 
 def test_nothing_is_annotated_where_nothing_failed() -> None:

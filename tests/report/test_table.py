@@ -364,7 +364,7 @@ def test_a_run_that_was_stopped_says_after_how_many_cases() -> None:
     report = TableReport(run, stream, DisplayOptions(quiet=True, width=100))
     report.add(WRONG_VALUE)
     report.finish(Summary(counts={Verdict.FAIL: 1}, seconds=1.0, stopped=True))
-    assert stream.getvalue().splitlines()[-1] == "stopped by --max-failures after 1 of 9 cases: 1 failed in 1.00 s"
+    assert stream.getvalue().splitlines()[-1] == "stopped early after 1 of 9 cases: 1 failed in 1.00 s"
 
 
 def causes(result: CaseResult, *codes: str, text: str = "Because of {}. Do not.") -> CaseResult:

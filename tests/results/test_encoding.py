@@ -15,8 +15,7 @@ from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv.case import ConvCase
-from gradcheck_cli.layers.conv.conv import standard
+from gradcheck_cli.layers.conv.conv import ConvCase, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.results.encoding import decode, encode

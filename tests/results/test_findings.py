@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradcheck_cli import check
-from gradcheck_cli.layers.conv.case import ConvCase
-from gradcheck_cli.layers.conv.conv import standard
+from gradcheck_cli.layers.conv.conv import ConvCase, standard
 from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place, SmallestFailure, Verdict
 from tests.faults.conv import faulty_pair

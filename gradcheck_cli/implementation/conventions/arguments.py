@@ -10,8 +10,7 @@ from typing import Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.entries import named_entries
+from gradcheck_cli.implementation.conventions.containers import Context, named_entries
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has_open_container
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary, word
@@ -47,7 +46,6 @@ class Values:
     cache: object = None
     cotangents: Mapping[str, object] = field(default_factory=dict)
     output: object = None
-    filled: Mapping[str, object] = field(default_factory=dict)  #: by the name of the argument
     defaults: Mapping[str, object] = field(default_factory=dict)  #: of forward's own arguments
 
 
@@ -185,8 +183,6 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
         case SlotKind.SHAPE:
             shape = getattr(values.inputs.get(slot.key), "shape", None)
             return shape[slot.value] if shape and isinstance(slot.value, int) and slot.value < len(shape) else shape
-        case SlotKind.FILLED:
-            return values.filled[slot.name]
         case SlotKind.ARGUMENT:
             raise AssertionError(slot)
         case _:

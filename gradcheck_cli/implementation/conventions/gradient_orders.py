@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
+from gradcheck_cli.implementation.conventions.attributes import GRADIENTS, is_gradient_name
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
-from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, MisfitError
+from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
@@ -57,7 +57,7 @@ def _without_gradient(reading: Reading) -> list[str]:
     """Name the data of which backward returns no gradient, beside those of states and a dictionary of all others."""
     data = [name for name in reading.inputs if name not in (*reading.held, *reading.lacking)]
     labels = returned_names(reading.code.backward) if reading.held and callable(reading.code.backward) else ()
-    own = [label for label in labels if word(label) not in FILLED_GRADIENTS]
+    own = [label for label in labels if word(label) not in GRADIENTS]
     named = [name for one in own for name in data if _is_gradient_of(one, name, reading)]
     is_told = len(named) == len(own) == len(labels) - 1
     return [name for name in data if name not in named] if is_told else []

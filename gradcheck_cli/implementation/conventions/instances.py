@@ -14,9 +14,8 @@ import numpy as np
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
-from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.inside import attributes, value_at
+from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
     MisfitError,

@@ -18,11 +18,12 @@ import numpy as np
 
 from gradcheck_cli.implementation.conventions.attributes import (
     Wanted,
+    arrays_in,
     gradient_places,
     is_equal,
     is_gradient_name,
+    value_at,
 )
-from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.own_trial import fit_of, fits_input, slope_agrees
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
 from gradcheck_cli.implementation.conventions.slots import is_cotangent
@@ -34,7 +35,7 @@ from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.inside import Path
+    from gradcheck_cli.implementation.conventions.attributes import Path
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem

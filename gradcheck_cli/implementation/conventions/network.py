@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
-from gradcheck_cli.implementation.conventions.attributes import stored_output
+from gradcheck_cli.implementation.conventions.attributes import attributes, stored_output
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,

@@ -8,14 +8,15 @@ its value: an array that equals the numerical derivative is the gradient, wherev
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any
+from inspect import Parameter
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.own_function import own_readings
+from gradcheck_cli.implementation.conventions.own_function import forward_slots, gradient_slots, own_reading
+from gradcheck_cli.implementation.conventions.own_variants import variants
 from gradcheck_cli.implementation.conventions.passes import with_cache_for_cotangent
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
@@ -41,23 +42,27 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
     Raises:
         MisfitError: it does not say what its passes take.
     """
-    ahead, back = ([*parameters_of(getattr(cls, name), skip=1)] for name in (forward, backward))
-    given = [_stand_in(f"{cls.__name__}.{forward}", ahead), _stand_in(f"{cls.__name__}.{backward}", back)]
-    passes = tuple(given) if parameters_of(given[1]) else (given[0],)
+    ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
+    called, settings = f"{cls.__name__}.{backward}", [_settings_of(parameters) for parameters in (ahead, back)]
+    slots = forward_slots(ahead, settings[0])
+    if back and all(p.name in settings[1] for p in back):
+        slots_back = [tuple(settings[1].values())]
+    else:
+        slots_back = gradient_slots(called, back, slots, settings=settings[1]) if back else [()]
+    code = Code(cls=cls, forward=forward, backward=backward, made=made)
     parameters = [] if made is not None else parameters_of(cls)
-    several = stand_ins_for(parameters).items()
-    for (title, stand_ins), reading in itertools.product(several, [*own_readings(passes, layer)]):
+    several = variants([own_reading(code, layer, slots, one) for one in slots_back], (), ())
+    for (title, stand_ins), reading in itertools.product(stand_ins_for(parameters).items(), [*several]):
         constructor = tuple(map(partial(_own_slot, stand_ins), parameters))
         taken = {slot.key for slot in constructor}
-        slots = tuple(_renamed(slot, taken) for slot in _with_settings(reading.forward, ahead))
+        named = tuple(_renamed(slot, taken) for slot in reading.forward)
         yield from _with_other_cotangents(
             replace(
                 reading,
-                code=Code(cls=cls, forward=forward, backward=backward, made=made),
                 constructor=constructor,
-                forward=slots,
-                backward=tuple(_renamed(slot, taken) for slot in _with_settings(reading.backward, back)),
-                order=tuple(slot.key for slot in (*slots, *constructor) if slot.kind is SlotKind.INPUT),
+                forward=named,
+                backward=tuple(_renamed(slot, taken) for slot in reading.backward),
+                order=tuple(slot.key for slot in (*named, *constructor) if slot.kind is SlotKind.INPUT),
                 notes=(title,),
             )
         )
@@ -110,23 +115,6 @@ def _settings_of(parameters: list[Parameter]) -> dict[str, Slot]:
     settings = {p.name: setting for p in parameters if (setting := _setting(p))}
     required = {p.name for p in parameters if p.default is Parameter.empty}
     return settings if required - settings.keys() or len(required) != 1 else {}
-
-
-def _stand_in(name: str, parameters: list[Parameter]) -> Callable[..., Any]:
-    """Return what has the signature of a method without its instance and its settings."""
-    settings = _settings_of(parameters)
-
-    def method() -> None:
-        """Do nothing: only the signature is read."""
-
-    method.__name__ = name
-    method.__signature__ = Signature([p for p in parameters if p.name not in settings])  # type: ignore[attr-defined]
-    return method
-
-
-def _with_settings(slots: Slots, parameters: list[Parameter]) -> Slots:
-    by_name = _settings_of(parameters) | {slot.name: slot for slot in slots}
-    return tuple(by_name.get(p.name) or slot_for(p, SlotKind.OMITTED) for p in parameters)
 
 
 def _renamed(slot: Slot, taken: set[str]) -> Slot:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
@@ -62,11 +63,19 @@ def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Ite
     Raises:
         MisfitError: they do not say what they take.
     """
-    forward = _forward_slots(functions[0])
+    forward = forward_slots(_arguments(functions[0]))
     if (opened := _opened(functions[0], forward)) != forward:
         with contextlib.suppress(MisfitError):
             yield from _readings(functions, layer, opened)
     yield from _readings(functions, layer, forward)
+
+
+def forward_slots(parameters: list[inspect.Parameter], settings: Mapping[str, Slot] = MappingProxyType({})) -> Slots:
+    """Take each argument of forward for an input, but for a context and for settings."""
+    return tuple(
+        settings.get(p.name) or slot_for(p, SlotKind.CONTEXT if is_context(p.name) else SlotKind.INPUT, p.name)
+        for p in parameters
+    )
 
 
 def _opened(function: Callable[..., Any], slots: Slots) -> Slots:
@@ -86,43 +95,24 @@ def _opened(function: Callable[..., Any], slots: Slots) -> Slots:
 
 def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: Slots) -> Iterator[Reading]:
     returned, names = returned_names(functions[0]), returned_names(functions[-1])
+    code = Code(forward=functions[0], backward=functions[1] if len(functions) > 1 else None)
     if len(functions) == 1:
-        yield from variants([_reading(functions, layer, forward)], names[1:], returned)
+        yield from variants([own_reading(code, layer, forward)], names[1:], returned)
     elif spread := spread_slots(functions[1], ("out",)):
-        yield _reading(functions, layer, forward, spread[0])
+        yield own_reading(code, layer, forward, spread[0])
     else:
-        meant = _gradient_slots(functions[1], forward, returned)
-        yield from variants([_reading(functions, layer, forward, slots) for slots in meant], names, returned)
+        meant = gradient_slots(name_of(functions[1]), _arguments(functions[1]), forward, returned)
+        yield from variants([own_reading(code, layer, forward, slots) for slots in meant], names, returned)
 
 
-def _output_name(cotangent: str, all_: list[str], forward: Slots) -> str:
-    """Name an output after its cotangent: `left` for `dleft`, unless it is the only one or that is an input's name."""
-    if len(all_) == 1:
-        return "out"
-    name = re.sub(r"^(grad_?|d_?|delta_?)(?=\w)", "", cotangent)
-    taken = {slot.name for slot in forward} | {"out"}
-    return name if name.isidentifier() and name not in taken else f"out{all_.index(cotangent)}"
-
-
-def _forward_slots(function: Callable[..., Any]) -> Slots:
-    return tuple(
-        slot_for(p, SlotKind.CONTEXT if is_context(p.name) else SlotKind.INPUT, p.name) for p in _arguments(function)
-    )
-
-
-def _reading(
-    functions: tuple[Callable[..., Any], ...],
-    layer: Layer,
-    forward: Slots,
-    backward: Slots = (),
-) -> Reading:
-    function, *others = functions
+def own_reading(code: Code, layer: Layer, forward: Slots, backward: Slots = ()) -> Reading:
+    """Return the reading in which forward has an output for each cotangent, and gradients come in its own order."""
     outputs = tuple(slot.key for slot in backward if slot.kind is SlotKind.COTANGENT)
-    names = tuple(name for slot in forward for name in slot.inputs or (slot.key,))
+    names = tuple(name for slot in forward for name in slot.inputs or (slot.key,) if name)
     return Reading(
         layer=layer,
         vocabulary=Vocabulary(inputs={name: (word(name),) for name in names}),
-        code=Code(forward=function, backward=others[0] if others else None),
+        code=code,
         forward=forward,
         backward=backward,
         order=names,
@@ -142,7 +132,13 @@ def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return arguments
 
 
-def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> list[Slots]:
+def gradient_slots(
+    name: str,
+    parameters: list[inspect.Parameter],
+    forward: Slots,
+    returned: tuple[str, ...] = (),
+    settings: Mapping[str, Slot] = MappingProxyType({}),
+) -> list[Slots]:
     """List what the arguments of a gradient may stand for, the likeliest first: by their names, or else by trying.
 
     Each argument that no name explains is a cotangent, the cache or, if there are as many of them as of inputs that
@@ -151,13 +147,12 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tupl
     Raises:
         MisfitError: it asks for something that is not there.
     """
-    parameters = _arguments(gradient)
-    found = {p.name: _known(p, forward, returned) for p in parameters}
-    required = [p for p in parameters if p.default is p.empty]
+    found = {p.name: settings.get(p.name) or _known(p, forward, returned) for p in parameters}
+    required = [p for p in parameters if p.default is p.empty and p.name not in settings]
     found |= _lengths([p for p in required if found[p.name] is None])
     free = [p for p in required if found[p.name] is None]
     if not {slot.name for slot in forward} & {p.name for p in required}:
-        refuse_labels(name_of(gradient), parameters)
+        refuse_labels(name, parameters)
     known = [slot for slot in found.values() if slot]
     taken = {slot.key for slot in known if slot.kind is SlotKind.INPUT}
     inputs = [s.key for s in forward if s.kind is SlotKind.INPUT and not s.has_default and s.key not in taken]
@@ -165,7 +160,7 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tupl
     def slots_of(kinds: tuple[SlotKind, ...]) -> Slots:
         cotangents = [p.name for p, kind in zip(free, kinds, strict=True) if kind is SlotKind.COTANGENT]
         names = {SlotKind.INPUT: iter(inputs), SlotKind.CACHE: itertools.repeat("")}
-        names[SlotKind.COTANGENT] = (_output_name(one, cotangents, forward) for one in cotangents)
+        names[SlotKind.COTANGENT] = iter(_output_names(cotangents, forward))
         meant = {p.name: slot_for(p, kind, next(names[kind])) for p, kind in zip(free, kinds, strict=True)}
         return tuple(meant.get(p.name) or found[p.name] or slot_for(p, SlotKind.OMITTED) for p in parameters)
 
@@ -179,9 +174,19 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tupl
         if (not places or (places == len(inputs) and not cached)) and caches <= 1 and not is_odd:
             costs[kinds] = sum(own) + (len(named) > 1 and not all(named)) + 2 * (caches > len(named))
     if not costs:
-        called = write_call(name_of(gradient), parameters)
-        raise MisfitError(f"`{called}` takes `{free[-1].name}`, of which the meaning is not known")
+        raise MisfitError(
+            f"`{write_call(name, parameters)}` takes `{free[-1].name}`, of which the meaning is not known"
+        )
     return [slots_of(kinds) for kinds in sorted(costs, key=lambda kinds: costs[kinds])[:_MOST_TRIED]]
+
+
+def _output_names(cotangents: list[str], forward: Slots) -> list[str]:
+    """Name outputs after their cotangents: `left` for `dleft`, unless there is one or that is an input's name."""
+    if len(cotangents) == 1:
+        return ["out"]
+    names = [re.sub(r"^(grad_?|d_?|delta_?)(?=\w)", "", one) for one in cotangents]
+    taken = {slot.name for slot in forward} | {"out"}
+    return [n if n.isidentifier() and n not in taken else f"out{k}" for k, n in enumerate(names)]
 
 
 def _cost(name: str, kind: SlotKind, returned: tuple[str, ...], *, by_place: bool) -> int:

@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
-from gradcheck_cli.implementation.conventions.entries import Entries
+from gradcheck_cli.implementation.conventions.containers import Entries
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
@@ -137,11 +137,6 @@ class Reading:
         passed = {slot.key for slot in (*self.constructor, *self.forward)}
         return tuple(name for name in self.found.without if name not in passed)
 
-    @property
-    def undifferentiated(self) -> tuple[str, ...]:
-        """The arguments of a function of no known layer of which no gradient is returned."""
-        return tuple(name for slot in self.forward for name in slot.inputs if name in self.found.without)
-
     @cached_property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
@@ -165,23 +160,9 @@ class Reading:
         return tuple(name for name in self.inputs if name not in passed and name not in self.lacking)
 
     @cached_property
-    def contexts(self) -> Slots:
-        """The slots of forward that take a context."""
-        return tuple(slot for slot in self.forward if slot.kind is SlotKind.CONTEXT)
-
-    @cached_property
     def caches(self) -> Slots:
         """The slots of backward that take the cache or a part of it."""
         return tuple(slot for slot in self.backward if slot.kind is SlotKind.CACHE)
-
-    @cached_property
-    def _defaults(self) -> dict[str, object]:
-        return {slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default}
-
-    @cached_property
-    def _says_geometry(self) -> bool:
-        slots = (*self.constructor, *self.forward, *self.backward)
-        return bool(self.forms.absent) or has(SlotKind.ARGUMENT, slots)
 
     def refusal(self, given: Iterable[str]) -> str | None:
         """Say which argument of a function is not given, or what is given and is no argument; None if all fit."""
@@ -209,29 +190,24 @@ class Reading:
         own = parameters and {name: encoded.get(name, value) for name, value in parameters.items()}
         passed = {name: self.give(name, np.asarray(encoded.get(name, value))) for name, value in inputs.items()}
         self._refuse_unequal(passed)
+        others = {} if self.layer.reference else parameters or {}  # constants, and containers of arrays
+        filled = {name: one.filled(passed) if isinstance(one, Container) else one for name, one in others.items()}
+        slots = (*self.constructor, *self.forward)
+        says_geometry = self.forms.absent or has(SlotKind.ARGUMENT, (*slots, *self.backward))
         return Values(
-            inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
-            sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
+            inputs={**passed, **filled},
+            sizes=self.vocabulary.sizes(inputs, own) if says_geometry else {},
             dictionary=self._entries(inputs, own, passed) if self.held else self._dictionary(own),
-            defaults=self._defaults,
+            defaults={slot.key: slot.default for slot in slots if slot.has_default},
         )
 
-    @cached_property
-    def _equal_sizes(self) -> list[tuple[str, tuple[int, ...], str]]:
-        if isinstance(self.code.forward, str):
-            return []  # a class is given sizes before it is given arrays
-        names = {slot.name: slot.key for slot in self.forward}
-        return [(names.get(argument, ""), places, said) for argument, places, said in equal_sizes(self.code.forward)]
-
     def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
-        for name, places, statement in self._equal_sizes:
-            array = passed.get(name)
+        """Refuse a kernel that is not square where forward says that it is; a class is given sizes before arrays."""
+        names = {slot.name: slot.key for slot in self.forward}
+        for argument, places, said in () if isinstance(self.code.forward, str) else equal_sizes(self.code.forward):
+            array = passed.get(names.get(argument, ""))
             if array is not None and array.ndim > max(places) and len({array.shape[k] for k in places}) > 1:
-                raise NotExpressibleError(f"{self.code.name('forward')} is written for equal sizes: `{statement}`")
-
-    def _others(self, parameters: Mapping[str, object], inputs: Mapping[str, Array]) -> dict[str, object]:
-        """Return the arguments of a function that are no array: constants, and containers of arrays."""
-        return {n: v.filled(inputs) if isinstance(v, Container) else v for n, v in parameters.items()}
+                raise NotExpressibleError(f"{self.code.name('forward')} is written for equal sizes: `{said}`")
 
     def _dictionary(self, parameters: Mapping[str, object] | None) -> WrittenDict:
         dictionary, arguments = WrittenDict(fresh(parameters or {})), self.vocabulary.arguments
@@ -250,24 +226,11 @@ class Reading:
             rank, width = self.vocabulary.spares.get(name), self.vocabulary.sizes(inputs, parameters).get("H", 1)
             return None if rank is None else np.zeros((width,) * rank or (1, 1))
 
-        return Entries(arrays, self._synonyms, self._dictionary(parameters), spare)
-
-    @cached_property
-    def _synonyms(self) -> dict[str, str]:
-        return {word: name for name in reversed(self.held) for word in self.vocabulary.inputs[name]}
+        synonyms = {called: name for name in reversed(self.held) for called in self.vocabulary.inputs[name]}
+        return Entries(arrays, synonyms, self._dictionary(parameters), spare)
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
-        known = self._wanted
-        if name not in known:  # asked for each parameter in each call of a class
-            known[name] = self._describe(name)
-        return known[name]
-
-    @cached_property
-    def _wanted(self) -> dict[str, Wanted]:
-        return {}
-
-    def _describe(self, name: str) -> Wanted:
         if not self.layer.reference:
             at = self.found.gradient_at.get(name, ())
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_entry
-from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError

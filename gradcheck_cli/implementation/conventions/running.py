@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
-from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
+from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
+    attributes,
     gradient_places,
     newest,
     snapshot,
     stored_output,
 )
-from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.hints import LABELS
-from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
     make_instance,
@@ -41,7 +41,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     outputs_in,
     times_cotangent,
 )
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has
 from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
@@ -51,7 +51,6 @@ from gradcheck_cli.implementation.implementation import (
     NotExpressibleError,
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.numeric.arrays import Array
 
 #: Why a loss of one-hot labels is not checked where it is NaN and its gradient is not.
@@ -87,10 +86,11 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     def left(cache: Any) -> object:
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
-    lacking = reading.unread if reading.code.title else reading.found.without  # data of networks have no gradient
-    optional = {slot.key for slot in reading.forward if slot.has_default}
+    without, optional = reading.found.without, {slot.key for slot in reading.forward if slot.has_default}
+    lacking = reading.unread if reading.code.title else without  # data of networks have no gradient
     unread = [one for one in lacking if word(one) not in LABELS and one not in optional]
     unread += left_at_zero(packing, absent)
+    own = (*reading.order, *(name for slot in reading.forward for name in slot.inputs if name in without))
     warnings = [f"no gradient of {name} was found; it is not checked" for name in unread]
     for argument in reading.output_in_place_of_input:
         passes = reading.code.name("backward"), reading.code.name("forward")
@@ -102,7 +102,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         forward=run.forward,
         backward=run.backward,
         left_by_forward=left,
-        order=() if reading.layer.reference else (*reading.order, *reading.undifferentiated),
+        order=() if reading.layer.reference else own,
         refusal=reading.refusal,
         given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
@@ -145,13 +145,13 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
-            if has(SlotKind.FILLED, reading.forward):
-                buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
-                values = replace(values, filled=buffers)
-            values = replace(values, context=self._context(values)) if self._needs_context(values) else values
+            contexts = [s for s in reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]
+            needs_cache = has(SlotKind.CACHE, reading.backward)
+            is_required = any(not s.has_default or (needs_cache and instance is not None) for s in contexts)
+            values = replace(values, context=self._context(values)) if is_required else values
             returned = self._call_forward(instance, values)
-            if self._may_fill_context(values) and not has_cache(reading, returned):
-                values = replace(values, context=self._context(values))
+            if contexts and needs_cache and not is_required and not has_cache(reading, returned):
+                values = replace(values, context=self._context(values))  # which forward fills only if it is given one
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
@@ -164,10 +164,8 @@ class _Run:
             returned = stored_output(instance, before)
         if reading.averages and isinstance(returned, np.ndarray):
             returned = returned.mean()
-        if returned is None and values.filled:
-            returned = np.array(next(iter(values.filled.values())))
         outputs, cache = outputs_in(reading, returned, values.context)
-        if cache is None and instance is not None and has(SlotKind.CACHE, reading.backward):
+        if cache is None and instance is not None and needs_cache:
             cache = stored_output(instance, before)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.layer.loss and reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -200,7 +198,6 @@ class _Run:
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
-        values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
         returned = None if isinstance(returned, np.ndarray) and not returned.size else returned
@@ -211,10 +208,6 @@ class _Run:
             found = {next(iter(passed), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
-        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
-            filled = values.filled[slot.name]
-            own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
-            found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
@@ -223,19 +216,6 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
-
-    def _buffers(self, slots: Iterable[Slot], values: Values, call: Call) -> dict[str, object]:
-        """Make what a pass is given to fill: arrays of zeros, as its outputs or gradients will be, or a dictionary."""
-        found: dict[str, object] = {}
-        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
-            like = values.inputs.get(slot.key)
-            if slot.key in self.reading.outputs:
-                layer = self.reading.layer
-                given = [fresh(call.parameters or {})] if layer.param else []
-                like = self.reading.give(slot.key, layer.functions[0](*call.inputs.values(), *given)[0])
-            zeros = np.zeros_like(np.asarray(like)).view(WrittenArray)
-            found[slot.name] = zeros if slot.key else WrittenDict()
-        return found
 
     def values_back(self, cotangent: Any, call: Call) -> Values:
         reading = self.reading
@@ -275,18 +255,6 @@ class _Run:
         passed = (s for s in self.reading.forward if s.kind is not SlotKind.CONTEXT)
         given = (values.inputs.get(s.key) if s.kind is SlotKind.INPUT else None for s in passed)
         return Context(tuple(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in given))
-
-    def _contexts(self, values: Values) -> list[Slot]:
-        return [slot for slot in self.reading.contexts if slot.key not in values.inputs]
-
-    def _needs_context(self, values: Values) -> bool:
-        """Tell whether forward must be given a context. A class is not called twice to find out."""
-        by_class = self.reading.code.cls is not None and has(SlotKind.CACHE, self.reading.backward)
-        return any(by_class or not slot.has_default for slot in self._contexts(values))
-
-    def _may_fill_context(self, values: Values) -> bool:
-        """Tell whether forward can be given a context that it was not given, of which backward needs what is in it."""
-        return values.context is None and bool(self._contexts(values)) and has(SlotKind.CACHE, self.reading.backward)
 
 
 def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:

@@ -1,11 +1,18 @@
-"""One step of a network, a function or method, and what its arguments stand for by their names."""
+"""One step of a network, a function or method, and what its arguments stand for by their names.
+
+For networks that have no loss there are steps with the usual ones: their backward pass is that of one of these.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from gradcheck_cli.implementation.conventions.slots import (
     CACHES,
@@ -13,10 +20,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
-
-if TYPE_CHECKING:
-    import inspect
-
+from gradcheck_cli.numeric.arrays import Array
 
 DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
 TARGETS = words("y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired")
@@ -102,3 +106,59 @@ def with_data(step: Step) -> Step:
 def is_penalty(parameter: inspect.Parameter) -> bool:
     """Tell whether an argument is the strength of a regularization, which is tried with more than its default."""
     return word(parameter.name) in _PENALTIES
+
+
+_SUMS: Mapping[str, Callable[[Array, Array], Any]] = {
+    "half the squared error": lambda p, t: ((p - t) ** 2).sum() / 2,
+    "the squared error": lambda p, t: ((p - t) ** 2).sum(),
+    "the binary cross-entropy": lambda p, t: -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum(),
+    "the cross-entropy": lambda p, t: -(t * np.log(p)).sum(),
+}
+_DIVISORS: Mapping[str, Callable[[Array], int]] = {
+    "": lambda _: 1,
+    " divided by the number of rows": len,
+    " divided by the number of columns": lambda p: np.shape(p)[-1],
+    " divided by the number of elements": np.size,
+}
+_LAID = ("", " of columns")  #: how the samples lie, where labels are whole numbers
+
+
+def usual_losses(target: inspect.Parameter) -> dict[str, Step]:
+    """Return steps that compute a loss of the output of a network, by what each is in words.
+
+    Args:
+        target: the argument for the targets.
+    """
+    output = inspect.Parameter(f"output_of_{target.name}", target.POSITIONAL_OR_KEYWORD)
+    roles = {output.name: Role.OUTPUT, target.name: Role.TARGETS}
+    return {
+        f"{of}{laid}{divided}": Step(
+            function=partial(_loss, output.name, total, divisor, laid),
+            roles=roles,
+            parameters=(output, target),
+            is_method=False,
+        )
+        for of, total in _SUMS.items()
+        for divided, divisor in _DIVISORS.items()
+        for laid in _LAID
+        if not laid or (of == "the cross-entropy" and "rows" not in divided)
+    }
+
+
+def _loss(
+    output: str, total: Callable[[Array, Array], Any], divisor: Callable[[Array], int], laid: str, **given: Any
+) -> Any:
+    p, t = _stacked(given.pop(output)), np.asarray(*given.values())
+    if t.dtype.kind in "iu" and t.ndim == p.ndim - 2 and p.shape[-1] == 1:  # columns, one for each step
+        p = p[..., 0]
+    if t.dtype.kind in "iu" and t.ndim == p.ndim - 1 and p.shape[-1] > 1:
+        t = np.eye(len(p))[:, t] if laid else np.eye(p.shape[-1])[t]
+    if t.size != p.size:
+        raise ValueError(f"there are {t.size} targets for {p.size} outputs")
+    return total(p, t.reshape(p.shape)) / divisor(p)
+
+
+def _stacked(output: Any) -> Array:
+    """Return the outputs of all steps as one array; their state before the first has the key -1."""
+    steps = isinstance(output, dict) and {key: value for key, value in output.items() if key != -1}
+    return np.stack([steps[key] for key in sorted(steps)]) if steps else np.asarray(output)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
-from gradcheck_cli.implementation.conventions.attributes import is_equal, places_at
+from gradcheck_cli.implementation.conventions.attributes import arrays_in, is_equal, places_at, value_at
 from gradcheck_cli.implementation.conventions.code import Found
-from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
 from gradcheck_cli.implementation.conventions.left_gradients import call_forward, with_gradients
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -22,7 +21,7 @@ from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.inside import Path
+    from gradcheck_cli.implementation.conventions.attributes import Path
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem

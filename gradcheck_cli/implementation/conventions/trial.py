@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.code import LARGE
 from gradcheck_cli.implementation.conventions.gradient_orders import (
     CLOSE,
     RAISES,
@@ -18,9 +19,8 @@ from gradcheck_cli.implementation.conventions.gradient_orders import (
     ordered,
     right_gradients,
 )
-from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
@@ -39,7 +39,6 @@ from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, word
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.text.names import join_names
 
@@ -84,12 +83,16 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     """
     readings = list(readings) if case else readings
     if case and isinstance(readings, list) and not readings[0].layer.reference:
-        problem = _problem(readings[0].layer, case, given)
+        drawn = readings[0].layer.problem(case)
+        problem = given(drawn) if given else drawn
         with quiet(), generators_kept(problem):
             readings = all_studied(readings, case, problem)
-        readings += [_unguarded(reading) for reading in readings if reading.code.guards]
-        fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [(Fit.REPRODUCES, 0)]
-        return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
+        for reading in [reading for reading in readings if reading.code.guards]:
+            guards = join_names(f"{guard:g}" for guard in sorted(reading.code.guards))
+            notes = (*reading.notes, f"without the {guards} that guards its logarithm")
+            readings.append(replace(reading, code=replace(reading.code, unguarded=reading.code.guards), notes=notes))
+        best = max(readings, key=lambda one: _own_fit(one, case, problem)) if len(readings) > 1 else readings[0]
+        return Tried(reading=best, fit=Fit.REPRODUCES)
     found: Tried | None = None
     known = 0  # parameters of a dictionary that are, where one is not
     unnamed: list[
@@ -130,35 +133,20 @@ def _with_blocks_in_order(reading: Reading, fit: Fit) -> tuple[Reading, Fit]:
     return reading, fit
 
 
-def _unguarded(reading: Reading) -> Reading:
-    """Return a reading with what guards its logarithms taken away."""
-    guards = reading.code.guards
-    note = f"without the {join_names(f'{guard:g}' for guard in sorted(guards))} that guards its logarithm"
-    return replace(reading, code=replace(reading.code, unguarded=guards), notes=(*reading.notes, note))
-
-
-def own_fit(reading: Reading, case: Case, given: Given | None) -> tuple[Fit, int]:
-    """Return how well a reading does of code of which nothing is known, and of a network how many gradients are right.
+def _own_fit(reading: Reading, case: Case, problem: Problem) -> OwnFit:
+    """Return how well a reading does of code of which nothing is known.
 
     A gradient knows of what guards a logarithm if it is right where that is large.
     """
-    problem = _problem(reading.layer, case, given)
     code = reading.code
     guards = code.with_guards(LARGE) if code.guards and not code.unguarded else contextlib.nullcontext()
     with quiet(), generators_kept(problem), guards:
-        runs, fits, agrees, right = fit_of(reading, case, problem)
-    return (Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS), right
-
-
-def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
-    """Return the problem of a case, with the arguments that were given."""
-    problem = layer.problem(case)
-    return given(problem) if given else problem
+        return fit_of(reading, case, problem)
 
 
 def agreeing(readings: Iterable[Reading], case: Case) -> Reading | None:
     """Return the first reading of code of no known layer in which the gradient agrees with forward in a case."""
-    problem = _problem(LAYERS["function"], case, None)
+    problem = LAYERS["function"].problem(case)
     with quiet(), generators_kept(problem):
         studied = (studied_of(one, case, problem) for one in readings)
         return next((one for one in studied if fit_of(one, case, problem)[2]), None)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Place
-from gradcheck_cli.implementation.conventions.guards import guards_made
-from gradcheck_cli.implementation.conventions.inside import attributes
+from gradcheck_cli.implementation.conventions.attributes import Place, attributes
+from gradcheck_cli.implementation.conventions.code import guards_made
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, LEARNING_RATES, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.stand_ins import Optimizer

@@ -12,8 +12,7 @@ from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of, with_data
-from gradcheck_cli.implementation.conventions.usual_losses import usual_losses
+from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of, usual_losses, with_data
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 

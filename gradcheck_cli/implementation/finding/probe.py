@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.reading import Reading

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.attention.attention import KEY, QUERY
-from gradcheck_cli.layers.attention.core import (
+from gradcheck_cli.layers.attention.attention import (
+    KEY,
+    QUERY,
     AttentionCache,
     attend,
     attend_backward,
@@ -152,5 +153,5 @@ LAYER = Layer(
     ),
     random=_random,
     has_nonzero_gradient=some_query_sees_several,
-    **imported("attention.multihead_faults", "faults", "observed_faults", "forward_faults"),
+    **imported("attention.faults", "faults", "observed_faults", "forward_faults"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.geometry import (
     GAPS,
@@ -15,14 +15,61 @@ from gradcheck_cli.layers.conv.geometry import (
     different_kernels,
     different_sizes,
     has_nonzero_gradient,
+    random_geometry,
     uneven,
     window_relations,
 )
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.conv.random_geometry import random_geometry
-from gradcheck_cli.layers.framework.axes import CHANNEL, FILTER
+from gradcheck_cli.layers.framework.axes import CHANNEL, FILTER, declare
 from gradcheck_cli.layers.framework.coupling import Relations, group
 from gradcheck_cli.layers.framework.layer import Layer, imported
+from gradcheck_cli.layers.framework.parameter import pair, size
+
+
+@frozen
+class ConvCase(WindowedCase):
+    """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W').
+
+    `stride`, `pad` and `dilation` take one number or a pair (vertical, horizontal), and are kept as pairs.
+    """
+
+    layer = "conv"
+    axes = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
+    passed = ("stride", "pad", "dilation", "groups")
+
+    N: int = size(4, "samples")
+    C: int = size(3, "channels")
+    H: int = size(5, "image height")
+    W: int = size(5, "image width")
+    F: int = size(2, "filters")
+    HH: int = size(3, "kernel height")
+    WW: int = size(3, "kernel width")
+    stride: int | tuple[int, int] = pair(1, "step from window to window")
+    pad: int | tuple[int, int] = pair(1, "zeros added on each side", minimum=0)
+    dilation: int | tuple[int, int] = pair(1, "step within a window")
+    groups: int = size(1, "groups of channels")
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs."""
+        return {**super().shapes, "w": (self.F, self.C // self.groups, self.HH, self.WW)}
+
+    @property
+    def out_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the output, (N, F, H', W')."""
+        rows, columns = (w.total for w in self.windows)
+        return self.N, self.F, rows, columns
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters of forward: one number for an even pair; dilation and groups unless 1."""
+        return {name: value for name, value in super().settings.items() if value != 1 or name in ("stride", "pad")}
+
+    def impossible(self) -> str | None:
+        """Say why no convolution can have this geometry, or None if one can."""
+        if self.C % self.groups or self.F % self.groups:
+            return f"groups {self.groups} must divide both C {self.C} and F {self.F}"
+        return super().impossible()
 
 
 def convolution(case: type[WindowedCase], *, special_cases: tuple[Any, ...] = (), **declared: Any) -> Layer:
@@ -32,8 +79,7 @@ def convolution(case: type[WindowedCase], *, special_cases: tuple[Any, ...] = ()
         "param": "conv_param",
         "random": random_geometry,
         "has_nonzero_gradient": has_nonzero_gradient,
-        **imported("conv.faults", "faults"),
-        **imported("conv.forward_faults", "forward_faults"),
+        **imported("conv.faults", "faults", "forward_faults"),
     }
     kinds = (*special_cases, uneven, ONE_WINDOW, GAPS, ON_THE_PAD)
     return Layer(case=case, special_cases=kinds, **{**shared, **declared})

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.case import ConvCase
-from gradcheck_cli.layers.conv.conv import convolution
+from gradcheck_cli.layers.conv.conv import ConvCase, convolution
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, Windows, different_kernels, different_sizes
 from gradcheck_cli.layers.conv.naive import both, padded

@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 
 from gradcheck_cli.layers.conv.crops import crops, formulas
-from gradcheck_cli.layers.conv.geometry import WindowedCase
-from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, only, too_few_windows, within
+from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts
+from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, too_few_windows, within
 from gradcheck_cli.layers.framework.axes import FILTER, Axis
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.faults import misread
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.reshapes import misread
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
@@ -78,16 +78,15 @@ def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator
 
 def wrong_filters(convolution: Convolution) -> Iterator[Fault]:
     """Yield products with the wrong filter."""
-    remedy = "Pair each filter of w with its own channel of dout."
-    orders: dict[str, Callable[[Array], Array]] = {
-        "in reverse order": lambda w: w[::-1],
-        "rolled by one": partial(np.roll, shift=1, axis=0),
-        "rolled back by one": partial(np.roll, shift=-1, axis=0),
-    }
+    remedy, reverse = (
+        "Pair each filter of w with its own channel of dout.",
+        "In {names} the filters are in reverse order.",
+    )
+    yield _turned(convolution.backward, "filters-permuted", reverse, remedy, lambda w: w[::-1])
     if convolution.groups > 1:
-        orders["those of the next group"] = lambda w: np.roll(w, len(w) // convolution.groups, axis=0)
-    for words, turn in orders.items():
-        yield _turned(convolution.backward, "filters-permuted", f"In {{names}} the filters are {words}.", remedy, turn)
+        other = "In {names} the filters are those of the next group."
+        step = partial(np.roll, shift=convolution.case.geometry["F"] // convolution.groups, axis=0)
+        yield _turned(convolution.backward, "filters-permuted", other, remedy, step)
 
 
 def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[[Array], Array]) -> Fault:
@@ -107,11 +106,10 @@ def moved_windows(convolution: Convolution) -> Iterator[Fault]:
     for code, cause, remedy, stride, pad in displaced_windows(convolution):
         gradients = partial(convolution.backward, stride=stride, pad=pad)
         yield Fault(code, cause, remedy, gradients)
-    right, axes = convolution.stride[0], len(convolution.stride)
-    for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
-        apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
+    if (right := convolution.stride[0]) > 2:
+        apart = f"In {{names}} windows are taken 2 elements apart, where the stride is {right}."
         between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-        gradients = partial(convolution.backward, stride=(wrong,) * axes)
+        gradients = partial(convolution.backward, stride=(2,) * len(convolution.stride))
         yield Fault("stride-misdilated", apart, between, gradients)
 
 
@@ -128,24 +126,15 @@ def _of_part(right: Backward, kept: tuple[slice, ...], inputs: Gradients, cotang
 def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
     """Yield arrays whose rows and columns are exchanged, where w has these axes."""
 
-    def turned(array: Array, *, reshape: bool = True) -> Array:
-        other = array.swapaxes(-1, -2)
-        return other.reshape(array.shape) if reshape else other
+    def exchanged(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
+        found = {name: value for name, value in right(inputs, cotangent).items() if name in ("x", "w")}
+        turned = {name: value.swapaxes(-1, -2) for name, value in found.items()}
+        return {name: value.reshape(found[name].shape) if reshape else value for name, value in turned.items()}
 
-    def result(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
-        found = right(inputs, cotangent)
-        return {name: turned(found[name], reshape=reshape) for name in ("x", "w")}
-
-    exchanged: list[tuple[str, Backward]] = [
-        ("the result", partial(result, reshape=False)),
-        ("the result", partial(result, reshape=True)),
-        ("dout", lambda inputs, g: right(inputs, turned(g))),
-        ("x", lambda inputs, g: {"w": right({**inputs, "x": turned(inputs["x"])}, g)["w"]}),
-    ]
-    for what, gradients in exchanged:
-        cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
-        remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
-        yield Fault("height-width-confused", cause, remedy, gradients)
+    cause = "In {names} height and width are confused: the rows and columns of the result are exchanged."
+    remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
+    for reshape in (False, True):
+        yield Fault("height-width-confused", cause, remedy, partial(exchanged, reshape=reshape))
 
 
 #: The orders in which columns are kept as a matrix: samples, channels, positions of the kernel, and windows.
@@ -181,3 +170,62 @@ def _of_columns(
         seen = within(slice(a, b, each.stride) for a, b, each in zip(starts, ends, windows, strict=True))
         dx[seen] += columns[(slice(None), slice(None), *position)]
     return {"x": dx[within(slice(each.pad, each.pad + each.size) for each in windows)]}
+
+
+#: Its code, cause and remedy, and the output.
+Row = tuple[str, str, str, Array]
+
+_KEEP = "In this field's convolution windows are multiplied by w as it is."
+
+
+def forward_faults(case: WindowedCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
+    """Yield the faults that make a difference to the output of a case, the most common first."""
+    convolution = Convolution(case)
+    for rows in (_displaced, _miscounted, _kernels):
+        for code, cause, remedy, out in rows(convolution, problem.inputs):
+            yield ForwardFault(code, cause, remedy, {"out": out})
+
+
+def _displaced(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
+    """Yield windows elsewhere: in an output of the right size, and of the size that follows from the wrong numbers."""
+    windows = convolution.case.windows
+    right = tuple(w.total for w in windows)
+    for code, cause, remedy, stride, pad in displaced_windows(convolution):
+        counted = (w._replace(stride=s, pad=p).total for w, s, p in zip(windows, stride, pad, strict=True))
+        for shape in dict.fromkeys([right, tuple(counted)]):
+            if min(shape) > 0:
+                yield code, cause, remedy, convolution.forward(inputs, stride=stride, pad=pad, shape=shape)
+
+
+def _miscounted(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
+    """Yield outputs of another size: of fewer windows, which may be zero where they are missed, or of more."""
+    case, out = convolution.case, convolution.forward(inputs)
+    right = tuple(w.total for w in case.windows)
+    remedy = "Take the rows from H and HH, and the columns from W and WW."
+    counted = [
+        ("size-of-wrong-axis", f"In {{names}} {words}.", remedy, counts) for words, counts in confused_counts(case)
+    ]
+    axes = range(len(right))
+    some, kernel = case.windows[0], case.kernels[0]
+    remedy = f"{some.out.size} is 1 + ({some.axis.size} + 2 pad - {kernel}) // stride."
+    for missed in dict.fromkeys([*((axis,) for axis in axes), (*axes,)]):
+        what = join_names(f"the last {case.windows[axis].out.name}" for axis in missed)
+        cause = f"In {{names}} {what} of windows {'are' if len(missed) > 1 else 'is'} missed."
+        counts = tuple(count - (axis in missed) for axis, count in enumerate(right))
+        counted.append(("last-windows-missed", cause, remedy, counts))
+    for code, cause, remedy, counts in counted:
+        if all(count <= own for count, own in zip(counts, right, strict=True)):
+            yield code, cause, remedy, out[first(counts)]
+            yield code, cause, remedy, only(out, first(counts))
+        elif min(counts) > 0:
+            yield code, cause, remedy, convolution.forward(inputs, shape=counts)
+
+
+def _kernels(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
+    """Yield products with another kernel, and sums without the bias."""
+    for code, words, turn in kernel_turns(convolution.case.axes["w"]):
+        w = turn(inputs["w"])
+        if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
+            yield code, f"In {{names}} {words}.", _KEEP, convolution.forward({**inputs, "w": w})
+    without = convolution.forward({**inputs, "b": np.zeros_like(inputs["b"])})
+    yield "bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without

@@ -17,12 +17,11 @@ import numpy as np
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import as_dtype, draw_inputs, is_real, joined, with_zeros
 from gradcheck_cli.layers.framework.axes import indexed
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import Relations, derive_couplings
 from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
-from gradcheck_cli.layers.framework.problem import Problem, fresh
+from gradcheck_cli.layers.framework.problem import Problem, as_dtype, draw_inputs, fresh, is_real, joined, with_zeros
 from gradcheck_cli.layers.registry import TITLES
 from gradcheck_cli.numeric.arrays import Array, working_dtype
 
@@ -81,6 +80,8 @@ class Layer:
     sums: bool = True
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
+    #: Whether no backward is expected of a forward that returns no cache.
+    cache_optional: Callable[[Any], bool] = lambda _case: False
     make_problem: Callable[[Any], Problem] | None = None  #: makes the whole problem, in place of all these steps
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
@@ -197,6 +198,7 @@ class Layer:
             meaning_open=case.meaning_open,
             constants=self.constants,
             domain=case.domain,
+            cache_optional=self.cache_optional(case),
         )
 
     def _sensitivity(self, found: list[Array], inputs: list[Array], settings: list[dict[str, Any]]) -> list[Array]:

@@ -1,28 +1,152 @@
-"""Shared by losses over scores: each row of scores has a label, a weight in the mean over samples, and a loss.
-
-A row is a sample, or of a temporal loss a step of one. Everything but the formulas of a row follows from that.
-"""
+"""Shared by losses: a sum of terms, each with a weight, and the gradient of x, a slope with the same weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula, backward_faults, evaluate
-from gradcheck_cli.layers.framework.fault import ForwardFault
+from gradcheck_cli.layers.framework.fault import (
+    EquationFault,
+    Equations,
+    Fault,
+    Formula,
+    ForwardFault,
+    Guard,
+    Overflow,
+    evaluate,
+    fault,
+    replaced_in_backward,
+)
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, as_dtype
 from gradcheck_cli.layers.framework.text_parameters import real
-from gradcheck_cli.layers.loss.guarded import guards, overflows
 from gradcheck_cli.numeric.arrays import Array
+
+#: Numbers that people add to a probability, or replace smaller ones by. Larger ones make another loss.
+GUARDS = (
+    *(float(f"1e-{digits}") for digits in range(5, 21)),
+    *(1e-30, 1e-37, 1e-38, 1e-45, 1e-100, 1e-300, 1e-308),
+    *(float(number) for kind in (np.float32, np.float64) for number in (np.finfo(kind).eps, np.finfo(kind).tiny)),
+)
+
+#: (inputs, parameters) -> what equations start from: x, y, and
+#: weights: of the terms; mask: which of them count; divisor: the name of the number that their sum is divided by;
+#: divisors: other numbers by name; shape: of dx.
+Given = Callable[[Mapping[str, Array], Mapping[str, Any]], dict[str, Any]]
+
+
+class GuardedTerms(NamedTuple):
+    """A loss with a guard, as people write it in several ways."""
+
+    code: str
+    cause: str  #: what forward does, with {guard} for the number
+    remedy: str
+    terms: list[Array]
+    slopes: list[Array]  #: that backward may have for each of these terms
+
+
+#: From the values of equations and a guard.
+Guarded = Callable[[Any, float], Iterable[GuardedTerms]]
+
+#: From the values of equations in the dtype under test, and the gradient that was returned, None if it is not finite.
+Overflows = Callable[[Any, "Array | None"], Iterable[Overflow]]
+
+
+def wrong_slopes(remedy: str, *rows: tuple[str, str, Formula]) -> tuple[EquationFault, ...]:
+    """Return faults in the slope: code, words and what it is taken for."""
+    return tuple(fault(code, words, remedy, slope=slope) for code, words, slope in rows)
+
+
+def loss_layer(
+    case: type[Case],
+    function: Callable[..., tuple[Any, Array]],
+    *,
+    standard: tuple[Case, ...],
+    given: Given,
+    equations: Equations,
+    faults: tuple[EquationFault, ...],
+    definition: str,
+    loss_faults: Mapping[str, Formula],
+    guarded: Guarded = lambda _values, _guard: (),
+    overflows: Overflows = lambda _values, _dx: (),
+    **declared: Any,
+) -> Layer:
+    """Declare the layer of a loss.
+
+    Args:
+        case: its sizes.
+        function: from inputs, and parameters if there are any, to (loss, dx).
+        standard: its standard cases.
+        given: what equations start from.
+        equations: among them `terms`, and `slope` like x.
+        faults: in backward.
+        definition: of the loss, a sentence.
+        loss_faults: wrong losses, by what "the loss" does, a verb first.
+        guarded: the loss with a guarded logarithm.
+        overflows: why it is infinite or NaN.
+        declared: further fields of the layer.
+    """
+    whole: Equations = {
+        "weights": lambda v: v.weights,  # for faults to replace
+        **equations,
+        "out": lambda v: (v.terms * v.weights).sum(),
+        "weighted": lambda v: v.slope * v.weights,
+        "dx": lambda v: v.weighted.reshape(v.shape),
+    }
+
+    def values(problem: Problem, dtype: Any = None) -> Any:
+        inputs = {name: as_dtype(value, dtype) if dtype else value for name, value in problem.inputs.items()}
+        return evaluate(whole, given(inputs, problem.parameters or {}))
+
+    def in_backward(_case: Case, problem: Problem) -> Iterator[Fault]:
+        return replaced_in_backward(whole, faults, lambda inputs, _: given(inputs, problem.parameters or {}))
+
+    def in_forward(_case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
+        v = values(problem)
+        total, right = (v.terms * v.mask).sum(), v.divisors[v.divisor]
+        wrong = {} if right == 1 else {f"is a sum: it is not divided by {v.divisor}": total}
+        for number in dict.fromkeys(v.divisors.values()):
+            names = " or ".join(name for name, own in v.divisors.items() if own == number)
+            if number not in {1, right}:
+                wrong[f"is divided by {names} = {number}, not by {v.divisor}"] = total / number
+        for words, out in (wrong | {words: formula(v) for words, formula in loss_faults.items()}).items():
+            yield ForwardFault("loss-wrong", f"The loss {words}.", definition, {"out": np.asarray(out)})
+
+    def guards(problem: Problem) -> Iterator[Guard]:
+        rounded, v = problem.inputs["x"].dtype.type, values(problem, problem.expected.dtype)
+        for guard in GUARDS:
+            if not (e := float(rounded(guard))):
+                continue  # it disappears in this dtype
+            with np.errstate(divide="ignore"):
+                found = [*guarded(v, e)]
+            for code, cause, remedy, several, slopes in found:
+                gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in slopes]}
+                for terms in several:
+                    out = np.asarray((np.where(v.mask, terms, 0) * v.weights).sum())
+                    text = cause.format(guard=f"{guard:g}")
+                    yield Guard(code=code, cause=text, remedy=remedy, out=out, gradients=gradients)
+
+    return Layer(
+        case=case,
+        builtin={"vectorized": (function,)},
+        standard=lambda: standard,
+        loss=True,
+        sums=False,
+        faults=in_backward,
+        forward_faults=in_forward,
+        guards=guards,
+        overflows=lambda problem, gradients: overflows(values(problem), gradients.get("x")),
+        **declared,
+    )
+
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
 _KINK = 0.01
@@ -59,95 +183,45 @@ def one_hot(x: Array, y: Array) -> Array:
     return np.asarray(np.arange(x.shape[1]) == y[:, None], x.dtype)
 
 
-#: Equations before and after those of a loss: the weight of each row, (R, 1), and dx from the gradients of rows.
-_BEFORE: Equations = {"weights": lambda v: v.mask / v.N}
-_AFTER: Equations = {
-    "out": lambda v: (v.losses * v.weights).sum(),
-    "weighted": lambda v: v.gradient * v.weights,
-    "dx": lambda v: v.weighted.reshape(v.shape),
-}
+def draw(case: Case, source: Random) -> dict[str, Array]:
+    """Draw a case's arrays: scores, labels and, of a temporal loss, which steps count."""
+    numbers = case.geometry
+    shape = case.shapes["x"]
+    rows, scale, shift = math.prod(shape[:-1]), numbers["scale"], numbers.get("shift", 0.0)
+    # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
+    drawn = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(math.prod(shape))]
+    x, y = np.reshape(drawn, (rows, -1)), np.array([source.randrange(shape[-1]) for _ in range(rows)])
+    y[0] = x[0].argmin()  # at least one label is unlikely, and its margin missed: else there is no gradient
+    # Nor do those that are scaled up: such as differ by nearly 1 then are moved, to where the margin is missed.
+    near = abs(x - label_scores(x, y) + 1 / scale) < _KINK
+    x = (x + 2 * _KINK * near * (1 - one_hot(x, y))) * scale + shift
+    inputs = {"x": x.reshape(shape), "y": y.reshape(shape[:-1])}
+    if "mask" in case.axes:  # one step counts, and wherever there are several, one does not
+        mask = [True, False, *(source.random() < 0.7 for _ in range(rows - 2))][:rows]
+        inputs["mask"] = np.reshape(mask, shape[:-1])
+    return inputs
 
 
-@frozen
-class Loss:
-    """A loss: the mean over samples of what rows of scores contribute.
+def scores_loss(case: type[Case], function: Any, *, standard: tuple[Case, ...], **declared: Any) -> Layer:
+    """Declare a loss over scores: a mean over samples, with equations of rows.
 
-    Equations are of x (R, C), label (R, C), which is one-hot, mask (R, 1), weights (R, 1), and N.
+    Args:
+        case: its sizes.
+        function: from (x, y), and with a mask (x, y, mask), to (loss, dx).
+        standard: its standard cases, the first of which is probed.
+        declared: as `loss_layer` takes it. Equations are of x (R, C), label (R, C), which is one-hot, and N.
     """
 
-    case: type[Case]
-    function: Callable[..., tuple[Any, Array]]  #: (x, y), and with a mask (x, y, mask) -> (loss, dx)
-    standard: tuple[Case, ...]  #: the first of which is probed
-    equations: Equations  #: among them `losses` (R, 1) and `gradient` (R, C) of rows
-    faults: tuple[EquationFault, ...]
-    definition: str  #: of the loss, a sentence
-    loss_faults: Mapping[str, Formula]  #: wrong losses, by what "the loss" does, a verb first
-    smooth: bool = True  #: cross-entropy, not a hinge: it takes scores of 0, and a logarithm that may be guarded
+    def given(inputs: Mapping[str, Array], _: Mapping[str, Any]) -> dict[str, Any]:
+        x, y = inputs["x"], inputs["y"]
+        rows, labels, N = x.reshape(-1, x.shape[-1]), y.reshape(-1), x.dtype.type(len(x))
+        counted = inputs["mask"].reshape(-1, 1) if "mask" in inputs else np.ones((y.size, 1), bool)
+        divisors = {"the number of steps that count": int(counted.sum())} if "mask" in inputs else {}
+        for name, array in (("y", y), ("x", x)):
+            axes = case.axes[name]
+            divisors[" ".join(axis.size for axis in axes)] = array.size
+            divisors |= {axis.size: length for axis, length in zip(axes, array.shape, strict=True)}
+        rest = {"N": N, "weights": counted / N, "shape": x.shape, "divisor": "N", "divisors": divisors}
+        return {"x": rows, "y": labels, "label": one_hot(rows, labels), "mask": counted, **rest}
 
-    def values(self, x: Array, y: Array, mask: Array | None = None) -> Any:
-        """Evaluate the equations; each value is an attribute of what is returned."""
-        return evaluate({**_BEFORE, **self.equations, **_AFTER}, _given(x, y, mask))
-
-    def draw(self, case: Case, source: Random) -> dict[str, Array]:
-        """Draw a case's arrays: scores, labels and, of a temporal loss, which steps count."""
-        numbers = case.geometry
-        shape = case.shapes["x"]
-        rows, scale, shift = math.prod(shape[:-1]), numbers["scale"], numbers.get("shift", 0.0)
-        # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
-        drawn = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(math.prod(shape))]
-        x, y = np.reshape(drawn, (rows, -1)), np.array([source.randrange(shape[-1]) for _ in range(rows)])
-        y[0] = x[0].argmin()  # at least one label is unlikely, and its margin missed: else there is no gradient
-        # Nor do those that are scaled up: such as differ by nearly 1 then are moved, to where the margin is missed.
-        near = abs(x - label_scores(x, y) + 1 / scale) < _KINK
-        x = (x + 2 * _KINK * near * (1 - one_hot(x, y))) * scale + shift
-        inputs = {"x": x.reshape(shape), "y": y.reshape(shape[:-1])}
-        if "mask" in case.axes:  # one step counts, and wherever there are several, one does not
-            mask = [True, False, *(source.random() < 0.7 for _ in range(rows - 2))][:rows]
-            inputs["mask"] = np.reshape(mask, shape[:-1])
-        return inputs
-
-    def forward_faults(self, _case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
-        """Yield wrong losses: divided by other sizes than N, and those of the layer."""
-        values, inputs = self.values(*problem.inputs.values()), problem.inputs
-        N, sums = len(inputs["x"]), (values.losses * values.mask).sum()
-        divisors = {"the number of steps that count": int(values.mask.sum())} if "mask" in inputs else {}
-        for name in ("y", "x"):
-            axes = self.case.axes[name]
-            divisors[" ".join(axis.size for axis in axes)] = inputs[name].size
-            divisors |= {axis.size: length for axis, length in zip(axes, inputs[name].shape, strict=True)}
-        wrong = {"is a sum: it is not divided by N": sums} if N > 1 else {}
-        for divisor in dict.fromkeys(divisors.values()):
-            names = " or ".join(name for name, own in divisors.items() if own == divisor)
-            if divisor not in {1, N}:
-                wrong[f"is divided by {names} = {divisor}, not by N"] = sums / divisor
-        wrong |= {words: equation(values) for words, equation in self.loss_faults.items()}
-        for words, out in wrong.items():
-            cause = f"The loss {words}."
-            yield ForwardFault("loss-wrong", cause, self.definition, {"out": np.asarray(out)})
-
-    def layer(self) -> Layer:
-        """Make the layer."""
-        equations = {**_BEFORE, **self.equations, **_AFTER}
-        return Layer(
-            case=self.case,
-            draw=self.draw,
-            sums=False,
-            zeros=("x",) if self.smooth else (),
-            standard=lambda: self.standard,
-            builtin={"vectorized": (self.function,)},
-            probe_cases=self.standard[:1],
-            faults=lambda *_: backward_faults(equations, self.faults, lambda inputs, _: _given(*inputs.values())),
-            forward_faults=self.forward_faults,
-            guards=lambda problem: guards(self.values(*problem.inputs.values()), problem) if self.smooth else (),
-            overflows=lambda problem, gradients: (
-                overflows(self.values(*problem.inputs.values()), gradients.get("x")) if self.smooth else ()
-            ),
-            loss=True,
-        )
-
-
-def _given(x: Array, y: Array, mask: Array | None = None) -> dict[str, Any]:
-    """Return what equations start from: rows of scores, and what belongs to each."""
-    rows, labels, N = x.reshape(-1, x.shape[-1]), y.reshape(-1), x.dtype.type(len(x))
-    counted = np.ones((y.size, 1), bool) if mask is None else mask.reshape(-1, 1)
-    return {"x": rows, "y": labels, "label": one_hot(rows, labels), "mask": counted, "N": N, "shape": x.shape}
+    return loss_layer(case, function, standard=standard, probe_cases=standard[:1], given=given, draw=draw, **declared)

@@ -6,7 +6,8 @@ from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.loss.targets import Param, TargetLoss, TargetsCase, divisor_of
+from gradcheck_cli.layers.loss.loss import wrong_slopes
+from gradcheck_cli.layers.loss.targets import Param, TargetsCase, divisor_of, targets_loss
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -29,9 +30,9 @@ def mse_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
     return ((x - y) ** 2).sum() / count, 2 * (x - y) / count
 
 
-LAYER = TargetLoss(
-    case=MseCase,
-    function=mse_loss,
+LAYER = targets_loss(
+    MseCase,
+    mse_loss,
     # Each divisor twice, one sample, one number, and as many samples as numbers.
     standard=MseCase.rows(
         "N D divisor",
@@ -39,19 +40,17 @@ LAYER = TargetLoss(
         *((4, 3, "2ND"), (3, 4, "2ND"), (4, 3, "2N"), (3, 4, "2N"), (3, 4, "1"), (2, 3, "1"), (3, 5, "2"), (4, 2, "2")),
     ),
     probe_cases=MseCase.rows("N D divisor", *((4, 3, divisor) for divisor in ("ND", "N", "2ND", "2N", "1", "2"))),
-    terms=lambda x, y, _: (x - y) ** 2,
-    remedy="dx = 2 (x - y), divided by what the loss is divided by.",
-    slopes=(
-        ("target-missing", "the target is not subtracted", lambda x, _y, _p: 2 * x),
-        ("residual-squared", "x - y is squared, as in the loss", lambda x, y, _: 2 * (x - y) ** 2),
-        ("residual-squared", "there is (x - y)^2, the loss itself", lambda x, y, _: (x - y) ** 2),
-        ("target-sign", "the target is added, not subtracted", lambda x, y, _: 2 * (x + y)),
-        ("residual-squared", "there is 2 |x - y|, without its sign", lambda x, y, _: 2 * abs(x - y)),
-        ("product-rule", "there is 2 (x - y) x, with a factor x too many", lambda x, y, _: 2 * (x - y) * x),
+    equations={"terms": lambda v: (v.x - v.y) ** 2, "slope": lambda v: 2 * (v.x - v.y)},
+    faults=wrong_slopes(
+        "dx = 2 (x - y), divided by what the loss is divided by.",
+        ("target-missing", "the target is not subtracted", lambda v: 2 * v.x),
+        ("residual-squared", "there is (x - y)^2, the loss itself", lambda v: v.terms),
+        ("target-sign", "the target is added, not subtracted", lambda v: 2 * (v.x + v.y)),
+        ("residual-squared", "there is 2 |x - y|, without its sign", lambda v: 2 * abs(v.x - v.y)),
     ),
-    losses={
-        "has the absolute value of x - y, not its square": lambda x, y, _: abs(x - y),
-        "has the root of the mean": lambda x, y, p: (x - y) ** 2 * (divisor_of(x, p) / ((x - y) ** 2).sum()) ** 0.5,
+    loss_faults={
+        "has the absolute value of x - y, not its square": lambda v: abs(v.x - v.y).sum() * v.weights,
+        "has the root of the mean": lambda v: v.out**0.5,
     },
     definition="The loss is the sum of (x - y)^2, divided once.",
-).layer()
+)

@@ -12,14 +12,15 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.loss.loss import one_hot
+from gradcheck_cli.layers.loss.loss import GuardedTerms, one_hot, wrong_slopes
 from gradcheck_cli.layers.loss.targets import (
     DividedCase,
     Param,
-    TargetLoss,
     TargetsCase,
     divisor_of,
     draw_probabilities,
+    guarded_logarithm,
+    targets_loss,
 )
 from gradcheck_cli.numeric.arrays import Array
 
@@ -55,43 +56,33 @@ def draw(case: CrossEntropyCase, source: Random) -> dict[str, Array]:
     return {"x": x, "y": np.array([source.randrange(case.C) for _ in range(case.N)])}
 
 
-def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], list[Array]]:
-    label = one_hot(x, y)
-    return [-label * np.log(x + e), -label * np.log(np.clip(x, e, 1 - e))], [-label / (x + e)]
-
-
-LAYER = TargetLoss(
-    case=CrossEntropyCase,
-    function=cross_entropy_loss,
+LAYER = targets_loss(
+    CrossEntropyCase,
+    cross_entropy_loss,
     standard=CrossEntropyCase.rows(
         "N C divisor",
         *((4, 3, "N"), (3, 5, "N"), (1, 4, "N"), (5, 2, "N"), (3, 3, "N"), (4, 3, "1"), (2, 5, "1")),
     ),
     probe_cases=CrossEntropyCase.rows("N C divisor", (4, 3, "N"), (4, 3, "1")),
     draw=draw,
-    terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
-    remedy="dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
-    slopes=(
-        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda x, y, _: x - one_hot(x, y)),
-        ("label-missing", "there is -1 / x in all classes", lambda x, _y, _p: -1 / x),
-        ("slope-missing", "the label has -1, not -1 / x", lambda x, y, _: -one_hot(x, y)),
-        ("label-sign", "the label has 1 / x, not -1 / x", lambda x, y, _: one_hot(x, y) / x),
-        ("label-shifted", "the label is one too low", lambda x, y, _: -np.roll(one_hot(x, y), -1, axis=1) / x),
-        ("slope-missing", "the label has log x, not its slope", lambda x, y, _: one_hot(x, y) * np.log(x)),
-        (
-            "label-missing",
-            "the other classes have 1 / (1 - x), as in binary cross-entropy",
-            lambda x, y, _: (1 - one_hot(x, y)) / (1 - x) - one_hot(x, y) / x,
-        ),
+    equations={"terms": lambda v: -v.label * np.log(v.x), "slope": lambda v: -v.label / v.x},
+    faults=wrong_slopes(
+        "dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
+        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda v: v.x - v.label),
+        ("label-missing", "there is -1 / x in all classes", lambda v: -1 / v.x),
+        ("slope-missing", "the label has -1, not -1 / x", lambda v: -v.label),
+        ("label-sign", "the label has 1 / x, not -1 / x", lambda v: v.label / v.x),
     ),
-    losses={
-        "has the wrong sign": lambda x, y, _: one_hot(x, y) * np.log(x),
-        "has no logarithm": lambda x, y, _: -one_hot(x, y) * x,
-        "has a logarithm to the base 2": lambda x, y, _: -one_hot(x, y) * np.log2(x),
+    loss_faults={
+        "has the wrong sign": lambda v: -v.out,
+        "has no logarithm": lambda v: -(v.label * v.x).sum() * v.weights,
+        "has a logarithm to the base 2": lambda v: v.out / np.log(2),
     },
     definition="The loss is the sum of -log x[n, y] over samples, divided once.",
-    guarded=_guarded,
-).layer()
+    guarded=lambda v, e: guarded_logarithm(
+        [-v.label * np.log(v.x + e), -v.label * np.log(np.clip(v.x, e, 1 - e))], [-v.label / (v.x + e)]
+    ),
+)
 
 
 @frozen
@@ -126,43 +117,45 @@ def draw_binary(case: BceCase, source: Random) -> dict[str, Array]:
     return {"x": x, "y": y.reshape(shape)}
 
 
-def _guarded_binary(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], list[Array]]:
-    logarithms = [(np.log(x + e), np.log(1 - x + e)), (np.log(np.clip(x, e, 1 - e)), np.log(1 - np.clip(x, e, 1 - e)))]
-    return [-y * one - (1 - y) * other for one, other in logarithms], [
-        (1 - y) / (1 - x + e) - y / (x + e),
-        (x - y) / (x * (1 - x) + e),
-    ]
+def _guarded_binary(v: Any, e: float) -> list[GuardedTerms]:
+    near = np.clip(v.x, e, 1 - e)
+    terms = [-v.y * np.log(p) - (1 - v.y) * np.log(q) for p, q in ((v.x + e, 1 - v.x + e), (near, 1 - near))]
+    slopes = [(1 - v.y) / (1 - v.x + e) - v.y / (v.x + e), (v.x - v.y) / (v.x * (1 - v.x) + e)]
+    return guarded_logarithm(terms, slopes)
 
 
-BINARY = TargetLoss(
-    case=BceCase,
-    function=bce_loss,
+BINARY = targets_loss(
+    BceCase,
+    bce_loss,
     standard=BceCase.rows(
         "N D divisor",
         *((4, 3, "ND"), (3, 5, "ND"), (1, 4, "ND"), (5, 1, "ND"), (4, 3, "N"), (2, 5, "N"), (3, 4, "1"), (5, 2, "1")),
     ),
     probe_cases=BceCase.rows("N D divisor", (4, 3, "ND"), (4, 3, "N"), (4, 3, "1")),
     draw=draw_binary,
-    terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
-    remedy="dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
-    slopes=(
-        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda x, y, _: x - y),
-        ("label-missing", "the terms with y = 0 are missing", lambda x, y, _: -y / x),
-        ("label-missing", "the terms with y = 1 are missing", lambda x, y, _: (1 - y) / (1 - x)),
-        ("label-sign", "-y / x has the wrong sign", lambda x, y, _: y / x + (1 - y) / (1 - x)),
-        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", lambda x, y, _: -y / x - (1 - y) / (1 - x)),
-        ("slope-of-logits", "x - y is multiplied by x (1 - x)", lambda x, y, _: (x - y) * x * (1 - x)),
-        ("slope-of-logits", "x - y is divided by x alone", lambda x, y, _: (x - y) / x),
-        ("slope-of-logits", "x - y is divided by 1 - x alone", lambda x, y, _: (x - y) / (1 - x)),
+    equations={
+        "of_one": lambda v: -v.y / v.x,
+        "of_zero": lambda v: (1 - v.y) / (1 - v.x),
+        "terms": lambda v: -v.y * np.log(v.x) - (1 - v.y) * np.log(1 - v.x),
+        "slope": lambda v: v.of_one + v.of_zero,
+    },
+    faults=wrong_slopes(
+        "dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
+        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda v: v.x - v.y),
+        ("label-missing", "the terms with y = 0 are missing", lambda v: v.of_one),
+        ("label-missing", "the terms with y = 1 are missing", lambda v: v.of_zero),
+        ("label-sign", "-y / x has the wrong sign", lambda v: v.of_zero - v.of_one),
+        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", lambda v: v.of_one - v.of_zero),
+        ("slope-of-logits", "x - y is divided by x alone", lambda v: (v.x - v.y) / v.x),
     ),
-    losses={
-        "has the wrong sign": lambda x, y, _: y * np.log(x) + (1 - y) * np.log(1 - x),
-        "has no term for y = 0": lambda x, y, _: -y * np.log(x),
-        "has logarithms to the base 2": lambda x, y, _: (-y * np.log(x) - (1 - y) * np.log(1 - x)) / np.log(2),
+    loss_faults={
+        "has the wrong sign": lambda v: -v.out,
+        "has no term for y = 0": lambda v: -(v.y * np.log(v.x)).sum() * v.weights,
+        "has logarithms to the base 2": lambda v: v.out / np.log(2),
     },
     definition="The loss is the sum of -y log x - (1 - y) log(1 - x), divided once.",
     guarded=_guarded_binary,
-).layer()
+)
 
 
 @frozen
@@ -202,24 +195,16 @@ def draw_two(case: KlDivergenceCase, source: Random) -> dict[str, Array]:
     return {"x": np.log(x) if case.input == "logarithms" else x, "y": y}
 
 
-def _log(x: Array, param: Param) -> Array:
-    return x if param["input"] == "logarithms" else np.log(x)
+def _guarded_divergence(v: Any, e: float) -> list[GuardedTerms]:
+    if v.input == "logarithms":
+        return guarded_logarithm([v.y * (np.log(v.y + e) - v.x)], [-v.y])
+    terms = [v.y * np.log(ratio) for ratio in ((v.y + e) / (v.x + e), v.y / (v.x + e), v.y / v.x + e)]
+    return guarded_logarithm(terms, [-v.y / (v.x + e)])
 
 
-def _right(x: Array, param: Param) -> Any:
-    """Return what -y is divided by in the slope."""
-    return 1 if param["input"] == "logarithms" else x
-
-
-def _guarded_divergence(x: Array, y: Array, param: Param, e: float) -> tuple[list[Array], list[Array]]:
-    if param["input"] == "logarithms":
-        return [y * (np.log(y + e) - x)], [-y]
-    return [y * np.log((y + e) / (x + e)), y * np.log(y / (x + e)), y * np.log(y / x + e)], [-y / (x + e)]
-
-
-KL = TargetLoss(
-    case=KlDivergenceCase,
-    function=kl_divergence_loss,
+KL = targets_loss(
+    KlDivergenceCase,
+    kl_divergence_loss,
     standard=KlDivergenceCase.rows(
         "N C divisor input",
         *((4, 3, "N", "probabilities"), (3, 5, "N", "probabilities"), (1, 4, "N", "probabilities")),
@@ -230,23 +215,27 @@ KL = TargetLoss(
         "N C divisor input", *((4, 3, d, i) for i in ("probabilities", "logarithms") for d in ("N", "NC", "1"))
     ),
     draw=draw_two,
-    terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
-    remedy="dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
-    slopes=(
-        ("kl-slope", "there is log(y / x), not its derivative", lambda x, y, p: np.log(y) - _log(x, p)),
-        ("kl-slope", "there is log(y / x) + 1, the derivative in y", lambda x, y, p: np.log(y) - _log(x, p) + 1),
-        ("kl-slope", "there is 1 - y / x", lambda x, y, p: 1 - y / _right(x, p)),
-        ("kl-slope", "there is -1 / x, without the factor y", lambda x, y, p: -1 / _right(x, p) + 0 * y),
-        ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda x, y, p: np.exp(_log(x, p)) - y),
-        ("kl-slope", "there is -x / y, not -y / x", lambda x, y, p: -np.exp(_log(x, p)) / y),
-        ("kl-slope", "x is taken for the other of probabilities and logarithms", lambda x, y, p: -y * _right(x, p) / x),
+    equations={
+        "log": lambda v: v.x if v.input == "logarithms" else np.log(v.x),
+        "p": lambda v: np.exp(v.x) if v.input == "logarithms" else v.x,
+        "below": lambda v: 1 if v.input == "logarithms" else v.x,  # what -y is divided by in the slope
+        "ratio": lambda v: np.log(v.y) - v.log,
+        "terms": lambda v: v.y * v.ratio,
+        "slope": lambda v: -v.y / v.below,
+    },
+    faults=wrong_slopes(
+        "dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
+        ("kl-slope", "there is log(y / x), not its derivative", lambda v: v.ratio),
+        ("kl-slope", "there is log(y / x) + 1, the derivative in y", lambda v: v.ratio + 1),
+        ("kl-slope", "there is 1 - y / x", lambda v: 1 - v.y / v.below),
+        ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda v: v.p - v.y),
     ),
-    losses={
-        "has the wrong sign": lambda x, y, p: y * (_log(x, p) - np.log(y)),
-        "has x log(x / y): the two are exchanged": lambda x, y, p: np.exp(_log(x, p)) * (_log(x, p) - np.log(y)),
-        "has no log y: it is the cross-entropy": lambda x, y, p: -y * _log(x, p),
-        "has a logarithm to the base 2": lambda x, y, p: y * (np.log(y) - _log(x, p)) / np.log(2),
+    loss_faults={
+        "has the wrong sign": lambda v: -v.out,
+        "has x log(x / y): the two are exchanged": lambda v: -(v.p * v.ratio).sum() * v.weights,
+        "has no log y: it is the cross-entropy": lambda v: -(v.y * v.log).sum() * v.weights,
+        "has a logarithm to the base 2": lambda v: v.out / np.log(2),
     },
     definition="The loss is the sum of y log(y / x), divided once.",
     guarded=_guarded_divergence,
-).layer()
+)

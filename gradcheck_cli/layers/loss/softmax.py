@@ -9,16 +9,63 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import row_sum
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, Formula
-from gradcheck_cli.layers.framework.fault import Fault, Observed
+from gradcheck_cli.layers.framework.fault import (
+    EquationFault,
+    Equations,
+    Fault,
+    Formula,
+    Observed,
+    Overflow,
+    exp_overflow,
+    fault,
+)
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, row_sum
 from gradcheck_cli.layers.framework.text_parameters import real
-from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
+from gradcheck_cli.layers.loss.loss import GuardedTerms, ScoresCase, label_scores, one_hot, scores_loss, wrong_slopes
+from gradcheck_cli.layers.rowwise.softmax_activation import SHARES, WRONG_TOTALS, lowered
 from gradcheck_cli.numeric.arrays import Array
+
+
+def guarded(v: Any, e: float) -> Iterator[GuardedTerms]:
+    """Yield softmax losses with a guarded logarithm, or a guarded sum of exponentials."""
+    p, exp_of_label, slopes = row_sum(v.p * v.label), row_sum(v.exps * v.label), [v.exps / (v.total + e) - v.label]
+    yield GuardedTerms(
+        "guarded-logarithm",
+        "Forward guards its logarithm by {guard}",
+        f"The loss of a sample is at most {-np.log(e):.3g}; log(sum(exp(x))) - x[y] needs no guard.",
+        [-np.log(guarded) for guarded in (p + e, np.maximum(p, e), np.clip(p, e, 1 - e))],
+        slopes,
+    )
+    yield GuardedTerms(
+        "guarded-sum",
+        "Forward adds {guard} to the sum of exponentials",
+        "With the largest score subtracted, that sum is at least 1 and needs no guard.",
+        [np.log(v.total + e) - np.log(exp_of_label), -np.log(exp_of_label / (v.total + e) + e)],
+        slopes,
+    )
+
+
+def overflows(v: Any, dx: Array | None) -> Iterator[Overflow]:
+    """Yield why a softmax loss is infinite or NaN, though the right one is finite. A mask of 0 makes NaN of infinity.
+
+    Args:
+        v: the scores x (R, C) of all rows in the dtype under test, one-hot labels and probabilities p.
+        dx: the gradient that was returned; None if it is not finite. From it one sees whether probabilities are right.
+    """
+    overflow = [*exp_overflow(v.x, "it changes neither p nor the loss")]
+    # Divided by a sum that is infinite, all probabilities of a sample are 0.
+    likely = (v.p > 0.5) & (v.label == 0) & v.mask
+    lost = dx is None or dx.size != v.x.size or (overflow and (dx.reshape(v.x.shape)[likely] == 0).any())
+    if not lost and (v.p[v.label != 0] == 0).any():
+        yield Overflow(
+            code="log-underflow",
+            cause=f"Forward takes the logarithm of a probability that underflows to 0 in {v.x.dtype}.",
+            remedy="Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score.",
+        )
+    yield from overflow
 
 
 @frozen
@@ -35,81 +82,74 @@ def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
     second 1 for the label: dx = (p - [c = y_n]) / N. The largest score is subtracted, which changes neither p nor the
     loss, so that exp cannot overflow. (Bishop, Pattern Recognition and Machine Learning, equation 4.109.)
     """
-    lowered = x - x.max(axis=1, keepdims=True)
-    exps = np.exp(lowered)
+    low = x - x.max(axis=1, keepdims=True)
+    exps = np.exp(low)
     total = exps.sum(axis=1, keepdims=True)
-    return (np.log(total) - label_scores(lowered, y)).mean(), (exps / total - one_hot(x, y)) / x.dtype.type(len(y))
+    return (np.log(total) - label_scores(low, y)).mean(), (exps / total - one_hot(x, y)) / x.dtype.type(len(y))
 
 
-def _lowered_by_largest(v: Any) -> Array:
-    return np.asarray(np.exp(v.x - v.x.max()))
-
-
-#: Of rows of scores, with dx = gradient / N.
+#: Of rows of scores.
 EQUATIONS: Equations = {
-    "lowered": lambda v: v.x - v.x.max(axis=1, keepdims=True),
-    "exps": lambda v: np.exp(v.lowered),
-    "p": lambda v: v.exps / row_sum(v.exps),
-    "losses": lambda v: np.log(row_sum(np.exp(v.lowered))) - row_sum(v.label * v.lowered),
-    "gradient": lambda v: v.p - v.label,
+    **SHARES,
+    "terms": lambda v: np.log(row_sum(np.exp(lowered(v.x)))) - row_sum(v.label * lowered(v.x)),
+    "slope": lambda v: v.p - v.label,
 }
 
 
-def _fault(code: str, words: str, **equations: Equation) -> EquationFault:
-    remedy = "dx = p / N, less 1 / N for the label of each sample: `dx = p; dx[np.arange(N), y] -= 1; dx /= N`."
-    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
-
-
+_DX = "dx = p / N, less 1 / N for the label of each sample: `dx = p; dx[np.arange(N), y] -= 1; dx /= N`."
 _DIAGONAL = "the diagonal of the softmax's Jacobian"
-_OVER = "exp(x) is divided by its sum over %s, not over classes"
+
+
+def _over(words: str, **wrong: Any) -> EquationFault:
+    return fault("normalized-axes", f"exp(x) is divided by its sum over {words}, not over classes", _DX, **wrong)
+
 
 FAULTS = (
-    _fault("label-missing", "the 1 of the label is not subtracted: only p / N remains", gradient=lambda v: v.p),
-    _fault("label-sign", "the 1 of the label is added, not subtracted", gradient=lambda v: v.p + v.label),
-    _fault("label-sign", "the label has 1 - p, not p - 1", gradient=lambda v: v.p + v.label * (1 - 2 * v.p)),
-    _fault(
-        "softmax-diagonal",
-        f"only {_DIAGONAL} is used: all classes but the label have 0",
-        gradient=lambda v: (v.p - 1) * v.label,
+    *wrong_slopes(
+        _DX,
+        ("label-missing", "the 1 of the label is not subtracted: only p / N remains", lambda v: v.p),
+        ("label-sign", "the 1 of the label is added, not subtracted", lambda v: v.p + v.label),
+        ("label-sign", "the label has 1 - p, not p - 1", lambda v: v.p + v.label * (1 - 2 * v.p)),
+        (
+            "softmax-diagonal",
+            f"only {_DIAGONAL} is used: all classes but the label have 0",
+            lambda v: (v.p - 1) * v.label,
+        ),
+        (
+            "softmax-diagonal",
+            f"p less the label is multiplied by p (1 - p), {_DIAGONAL}, which it contains already",
+            lambda v: (v.p - v.label) * v.p * (1 - v.p),
+        ),
+        ("softmax-diagonal", f"there is only p (1 - p), {_DIAGONAL}, without the loss", lambda v: v.p * (1 - v.p)),
+        (
+            "label-in-all-rows",
+            "1 is subtracted in every sample for the labels of all samples",
+            lambda v: v.p - v.label.any(axis=0),
+        ),
+        (
+            "label-shifted",
+            "the label is one too low, as if classes were counted from 1",
+            lambda v: v.p - np.roll(v.label, -1, axis=1),
+        ),
+        ("label-shifted", "the label is one too high", lambda v: v.p - np.roll(v.label, 1, axis=1)),
+        ("label-assigned", "the label has -1, not p - 1", lambda v: np.where(v.label != 0, -1, v.p)),
     ),
-    _fault(
-        "softmax-diagonal",
-        f"p less the label is multiplied by p (1 - p), {_DIAGONAL}, which it contains already",
-        gradient=lambda v: (v.p - v.label) * v.p * (1 - v.p),
-    ),
-    _fault(
-        "softmax-diagonal",
-        f"there is only p (1 - p), {_DIAGONAL}, without the loss",
-        gradient=lambda v: v.p * (1 - v.p),
-    ),
-    _fault(
-        "label-in-all-rows",
-        "1 is subtracted in every sample for the labels of all samples",
-        gradient=lambda v: v.p - v.label.any(axis=0),
-    ),
-    _fault(
-        "label-shifted",
-        "the label is one too low, as if classes were counted from 1",
-        gradient=lambda v: v.p - np.roll(v.label, -1, axis=1),
-    ),
-    _fault("label-shifted", "the label is one too high", gradient=lambda v: v.p - np.roll(v.label, 1, axis=1)),
-    _fault("label-assigned", "the label has -1, not p - 1", gradient=lambda v: np.where(v.label != 0, -1, v.p)),
-    _fault(
+    fault(
         "label-not-averaged",
         "p is divided by N, and the 1 of the label is not",
+        _DX,
         weighted=lambda v: v.p * v.weights - v.label * v.mask,
     ),
-    _fault(
+    fault(
         "label-not-averaged",
         "the 1 of the label is divided by N, and p is not",
+        _DX,
         weighted=lambda v: v.p * v.mask - v.label * v.weights,
     ),
-    _fault("not-normalized", "exp(x) is not divided by its sum over classes", p=lambda v: v.exps),
-    _fault("not-normalized", "exp(x) is not divided by its sum over classes", p=lambda v: np.exp(v.x)),
-    _fault("normalized-axes", _OVER % "samples", p=lambda v: v.exps / v.exps.sum(axis=0)),
-    _fault("normalized-axes", _OVER % "samples", exps=_lowered_by_largest, p=lambda v: v.exps / v.exps.sum(axis=0)),
-    _fault("normalized-axes", _OVER % "all elements", p=lambda v: v.exps / v.exps.sum()),
-    _fault("normalized-axes", _OVER % "all elements", exps=_lowered_by_largest, p=lambda v: v.exps / v.exps.sum()),
+    fault("not-normalized", "exp(x) is not divided by its sum over classes", _DX, p=lambda v: v.exps),
+    fault("not-normalized", "exp(x) is not divided by its sum over classes", _DX, p=lambda v: np.exp(v.x)),
+    *(_over(words, total=wrong["total"]) for words, wrong in WRONG_TOTALS.items()),
+    *(_over(words, **wrong) for words, wrong in WRONG_TOTALS.items()),
 )
 
 
@@ -119,15 +159,17 @@ LOSS_FAULTS: dict[str, Formula] = {
     "has a logarithm to the base 2": lambda v: v.out / np.log(2),
 }
 
-LAYER = Loss(
-    case=SoftmaxCase,
-    function=softmax_loss,
+LAYER = scores_loss(
+    SoftmaxCase,
+    softmax_loss,
     standard=SoftmaxCase.standard(),
     equations=EQUATIONS,
     faults=FAULTS,
     definition="The loss is -1/N times the sum of log p of the labels.",
     loss_faults=LOSS_FAULTS,
-).layer()
+    guarded=guarded,
+    overflows=overflows,
+)
 
 
 @frozen
@@ -161,25 +203,22 @@ def temporal_softmax_loss(x: Array, y: Array, mask: Array) -> tuple[Any, Array]:
     return share * loss, dx
 
 
-_DX = "At each step that counts, dx = p / N, less 1 / N for its word; elsewhere it is 0."
-_IGNORED, _INVERTED = (
-    "Multiply the gradient of each step by its element of mask",
-    "steps that do not count have a gradient",
-)
+_STEP_DX = "At each step that counts, dx = p / N, less 1 / N for its word; elsewhere it is 0."
+_MASK = "Multiply the gradient of each step by its element of mask: True where it counts."
 _FAULTS = (
-    EquationFault(
+    fault(
         "mask-ignored",
-        f"In {{names}} the mask is missing: {_INVERTED}.",
-        f"{_IGNORED}.",
-        {"weights": lambda v: np.ones_like(v.mask) / v.N},
+        "the mask is missing: steps that do not count have a gradient",
+        _MASK,
+        weights=lambda v: np.ones_like(v.mask) / v.N,
     ),
-    EquationFault(
+    fault(
         "mask-inverted",
-        f"In {{names}} the mask is inverted: {_INVERTED}, and the others none.",
-        f"{_IGNORED}: True where it counts.",
-        {"weights": lambda v: ~v.mask / v.N},
+        "the mask is inverted: steps that do not count have a gradient, and the others none",
+        _MASK,
+        weights=lambda v: ~v.mask / v.N,
     ),
-    *(replace(fault, remedy=_DX) for fault in FAULTS),
+    *(replace(fault, remedy=_STEP_DX) for fault in FAULTS),
 )
 
 
@@ -197,9 +236,9 @@ def observed_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Obse
         )
 
 
-_LOSS = Loss(
-    case=TemporalSoftmaxCase,
-    function=temporal_softmax_loss,
+TEMPORAL = scores_loss(
+    TemporalSoftmaxCase,
+    temporal_softmax_loss,
     standard=TemporalSoftmaxCase.rows(
         "N T V scale shift",
         *((3, 4, 5, 1, 0), (2, 3, 4, 1, 0), (1, 5, 3, 1, 0), (4, 1, 6, 1, 0), (2, 4, 2, 1, 0)),
@@ -209,9 +248,11 @@ _LOSS = Loss(
     faults=_FAULTS,
     definition="The loss is -1/N times the sum of log p of the words, over the steps that count.",
     loss_faults={
-        "has no mask: all steps count": lambda v: v.losses.sum() / v.N,
-        "has no mask, and is divided by N T, not by N": lambda v: v.losses.mean(),
+        "has no mask: all steps count": lambda v: v.terms.sum() / v.N,
+        "has no mask, and is divided by N T, not by N": lambda v: v.terms.mean(),
         **LOSS_FAULTS,
     },
+    guarded=guarded,
+    overflows=overflows,
+    observed_faults=observed_faults,
 )
-TEMPORAL = replace(_LOSS.layer(), observed_faults=observed_faults)

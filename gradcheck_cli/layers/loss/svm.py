@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import row_sum
-from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations
-from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
+from gradcheck_cli.layers.framework.fault import fault
+from gradcheck_cli.layers.framework.problem import row_sum
+from gradcheck_cli.layers.loss.loss import ScoresCase, label_scores, one_hot, scores_loss, wrong_slopes
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -32,68 +32,66 @@ def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:
     return margins.sum() / count, (active - label * active.sum(axis=1, keepdims=True)) / count
 
 
-EQUATIONS: Equations = {
-    "ahead": lambda v: v.x - label_scores(v.x, v.y),
-    "margins": lambda v: np.maximum(0, v.ahead + 1) * (1 - v.label),
-    "active": lambda v: (v.margins > 0).astype(v.x.dtype),
-    "count": lambda v: row_sum(v.active),
-    "losses": lambda v: row_sum(v.margins),
-    "gradient": lambda v: v.active - v.label * v.count,
-}
+_DX = "A class whose margin is missed has 1 / N more, and the label 1 / N less for each of these."
 
-
-def _fault(code: str, words: str, **equations: Equation) -> EquationFault:
-    remedy = "A class whose margin is missed has 1 / N more, and the label 1 / N less for each of these."
-    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
-
-
-FAULTS = (
-    _fault("label-missing", "the label has no gradient", gradient=lambda v: v.active),
-    _fault(
-        "label-missing",
-        "the label has -1 / N, and not -1 / N for each class whose margin is missed",
-        gradient=lambda v: v.active - v.label,
-    ),
-    _fault("label-missing", "only the label has a gradient", gradient=lambda v: -v.label * v.count),
-    _fault("label-sign", "the label has the wrong sign", gradient=lambda v: v.active + v.label * v.count),
-    _fault(
-        "label-counted",
-        "the label is counted among the classes: it has 1 / N too much",
-        gradient=lambda v: v.active + v.label * (1 - v.count),
-    ),
-    _fault(
-        "label-counted",
-        "the label is counted among the classes: it has 1 / N too little",
-        gradient=lambda v: v.active - v.label * (v.count + 1),
-    ),
-    _fault(
-        "margins-not-counted",
-        "margins are added up, where each that is missed counts as 1",
-        active=lambda v: v.margins,
-    ),
-    _fault(
-        "margins-not-counted",
-        "margins are added up twice, as for the squared hinge loss",
-        active=lambda v: 2 * v.margins,
-    ),
-    _fault(
-        "margin-missing",
-        "a margin is missed where it is below 0, and not below 1",
-        active=lambda v: (v.ahead > 0).astype(v.x.dtype),
-    ),
-)
-
-LAYER = Loss(
-    case=SvmCase,
-    function=svm_loss,
+LAYER = scores_loss(
+    SvmCase,
+    svm_loss,
     standard=SvmCase.standard(),
-    equations=EQUATIONS,
-    faults=FAULTS,
+    equations={
+        "ahead": lambda v: v.x - label_scores(v.x, v.y),
+        "margins": lambda v: np.maximum(0, v.ahead + 1) * (1 - v.label),
+        "active": lambda v: (v.margins > 0).astype(v.x.dtype),
+        "count": lambda v: row_sum(v.active),
+        "terms": lambda v: row_sum(v.margins),
+        "slope": lambda v: v.active - v.label * v.count,
+    },
+    faults=(
+        *wrong_slopes(
+            _DX,
+            ("label-missing", "the label has no gradient", lambda v: v.active),
+            (
+                "label-missing",
+                "the label has -1 / N, and not -1 / N for each class whose margin is missed",
+                lambda v: v.active - v.label,
+            ),
+            ("label-missing", "only the label has a gradient", lambda v: -v.label * v.count),
+            ("label-sign", "the label has the wrong sign", lambda v: v.active + v.label * v.count),
+            (
+                "label-counted",
+                "the label is counted among the classes: it has 1 / N too much",
+                lambda v: v.active + v.label * (1 - v.count),
+            ),
+            (
+                "label-counted",
+                "the label is counted among the classes: it has 1 / N too little",
+                lambda v: v.active - v.label * (v.count + 1),
+            ),
+        ),
+        fault(
+            "margins-not-counted",
+            "margins are added up, where each that is missed counts as 1",
+            _DX,
+            active=lambda v: v.margins,
+        ),
+        fault(
+            "margins-not-counted",
+            "margins are added up twice, as for the squared hinge loss",
+            _DX,
+            active=lambda v: 2 * v.margins,
+        ),
+        fault(
+            "margin-missing",
+            "a margin is missed where it is below 0, and not below 1",
+            _DX,
+            active=lambda v: (v.ahead > 0).astype(v.x.dtype),
+        ),
+    ),
     definition="The loss is 1/N times the sum of max(0, x - x[y] + 1) over all classes but the label.",
     loss_faults={
         "counts the label among the classes: it is 1 too large": lambda v: v.out + 1,
         "has no margin of 1": lambda v: (np.maximum(0, v.ahead) * (1 - v.label) * v.weights).sum(),
         "has squared margins": lambda v: (v.margins**2 * v.weights).sum(),
     },
-    smooth=False,
-).layer()
+    zeros=(),
+)

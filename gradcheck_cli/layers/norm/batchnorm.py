@@ -10,8 +10,8 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps, mode, momentum
-from gradcheck_cli.layers.norm.normalization import standardize_backward
+from gradcheck_cli.layers.norm.layer import StepsCase, eps, mode, momentum, normalization_layer
+from gradcheck_cli.layers.norm.normalization import Normalization, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
 
 Param = dict[str, Any]
@@ -24,6 +24,7 @@ class BatchnormCase(StepsCase):
     layer = "batchnorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
     passed = ("mode", "eps", "momentum")
+    normalized = "samples and steps"
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
@@ -63,10 +64,11 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * z).sum(axis=batch), dout.sum(axis=batch)
 
 
-LAYER = NormalizationLayer(
-    case=BatchnormCase,
-    forward=batchnorm_forward,
-    backward=batchnorm_backward,
+LAYER = normalization_layer(
+    BatchnormCase,
+    batchnorm_forward,
+    batchnorm_backward,
+    sets=Normalization.along_axes,
     param="bn_param",
     # Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter; steps.
     standard=BatchnormCase.rows(
@@ -78,7 +80,7 @@ LAYER = NormalizationLayer(
     ),
     probe_cases=(BatchnormCase(N=5, D=3),),
     state=("running_mean", "running_var"),
-).layer()
+)
 
 
 @frozen
@@ -114,10 +116,11 @@ def spatial_batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Arr
     return np.moveaxis(dx, -1, 1), dgamma, dbeta
 
 
-SPATIAL = NormalizationLayer(
-    case=SpatialBatchnormCase,
-    forward=spatial_batchnorm_forward,
-    backward=spatial_batchnorm_backward,
+SPATIAL = normalization_layer(
+    SpatialBatchnormCase,
+    spatial_batchnorm_forward,
+    spatial_batchnorm_backward,
+    sets=Normalization.along_axes,
     param="bn_param",
     # Both modes; one channel, one sample, one position; eps and momentum that matter.
     standard=SpatialBatchnormCase.rows(
@@ -127,4 +130,4 @@ SPATIAL = NormalizationLayer(
         *((2, 3, 3, 2, "test", 1e-5, 0.9), (1, 2, 1, 1, "test", 1e-2, 0.5)),
     ),
     state=("running_mean", "running_var"),
-).layer()
+)

@@ -10,7 +10,7 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, group
 from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps
+from gradcheck_cli.layers.norm.layer import eps, normalization_layer
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
 
@@ -58,7 +58,7 @@ def groupnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * z.reshape(dout.shape)).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-def _normalization(case: GroupnormCase) -> Normalization:
+def _groups(case: GroupnormCase) -> Normalization:
     return Normalization(
         axes=(SAMPLE, _GROUP, _IN_GROUP, ROW, COLUMN),
         shape=(case.N, case.G, case.C // case.G, case.H, case.W),
@@ -68,11 +68,11 @@ def _normalization(case: GroupnormCase) -> Normalization:
     )
 
 
-LAYER = NormalizationLayer(
-    case=GroupnormCase,
-    forward=groupnorm_forward,
-    backward=groupnorm_backward,
-    normalization=_normalization,
+LAYER = normalization_layer(
+    GroupnormCase,
+    groupnorm_forward,
+    groupnorm_backward,
+    sets=_groups,
     param="gn_param",
     # Groups of several channels, of one, and one group; one sample; two elements, of which little but eps is left.
     standard=GroupnormCase.rows(
@@ -82,9 +82,9 @@ LAYER = NormalizationLayer(
     ),
     probe_cases=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
     # The channels of a group meet in its mean and variance.
-    relations=lambda case: {CHANNEL: group(CHANNEL, case.G, case.C), ROW: EACH, COLUMN: EACH},
+    relations=lambda case, _: {"x": {CHANNEL: group(CHANNEL, case.G, case.C), ROW: EACH, COLUMN: EACH}},
     random=multiple("C", of="G"),
-).layer()
+)
 
 
 @frozen
@@ -119,12 +119,11 @@ def instancenorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, A
     return dx, (dout * z).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-INSTANCE = NormalizationLayer(
-    case=InstancenormCase,
-    forward=instancenorm_forward,
-    backward=instancenorm_backward,
-    over=(ROW, COLUMN),
-    of=" of a channel",
+INSTANCE = normalization_layer(
+    InstancenormCase,
+    instancenorm_forward,
+    instancenorm_backward,
+    sets=lambda case: Normalization.along_axes(case, (ROW, COLUMN), " of a channel"),
     param="in_param",
     # All sizes different, one channel, one sample, one row; eps that matters; two elements, of which little is left.
     standard=InstancenormCase.rows(
@@ -133,4 +132,4 @@ INSTANCE = NormalizationLayer(
         *((2, 2, 3, 3, 1e-5), (2, 3, 2, 1, 1e-2)),
     ),
     probe_cases=(InstancenormCase(N=2, C=4, H=3, W=5),),
-).layer()
+)

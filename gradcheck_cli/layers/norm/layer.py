@@ -1,20 +1,17 @@
-"""Shared by normalization layers: draws, scales of roundoff, and faults."""
+"""Shared by normalization layers: their settings, draws and couplings, and the faults of their equations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.coupling import EACH, Relation
-from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.coupling import EACH, Relations
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, replaced_in_backward, replaced_in_forward
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
@@ -43,6 +40,8 @@ def momentum() -> Any:
 class StepsCase(Case):
     """Sizes of a normalization over features, whose x and out are (N, D), or with steps (N, T, D)."""
 
+    normalized: ClassVar[str] = "features of a sample"  #: what mean and variance are taken over, if there are steps
+
     N: int = size(4, "samples")
     D: int = size(6, "features")
     T: int = size(1, "steps: above 1, x is (N, T, D)")
@@ -52,99 +51,82 @@ class StepsCase(Case):
         """The axes of the arrays: of x three, where there are steps."""
         return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
 
-
-@frozen
-class NormalizationLayer:
-    """A layer of a normalization."""
-
-    case: type[Case]
-    forward: Callable[..., Any]  #: (x, gamma, beta, parameters) -> (out, cache); some have no beta
-    backward: Callable[..., Any]  #: (dout, cache) -> (dx, dgamma, dbeta)
-    param: str  #: what the dictionary of parameters is called
-    standard: tuple[Case, ...]
-    over: tuple[Axis, ...] = ()  #: the axes of a set, as `Normalization` has them; () for all that gamma lacks
-    of: str = ""  #: likewise
-    shifts: bool = True  #: likewise
-    normalization: Callable[[Any], Normalization] | None = None  #: of a case whose sets do not lie along its axes
-    probe_cases: tuple[Case, ...] = ()
-    state: tuple[str, ...] = ()  #: running statistics, which forward writes
-    relations: Callable[[Any], Mapping[Axis, Relation]] | None = None  #: of the axes of x, if those of a set are cut
-    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = draw_independently
-
-    def sets(self, case: Case) -> Normalization:
-        """Return the sets that are normalized in a case."""
-        if self.normalization:
-            return self.normalization(case)
-        axes, own = case.array_axes["x"], case.axes["gamma"]
-        over = self.over or tuple(axis for axis in axes if axis not in own)
-        return Normalization(axes=axes, shape=case.shapes["x"], over=over, own=own, of=self.of, shifts=self.shifts)
+    @property
+    def skip_reason(self) -> str | None:
+        """Why a forward that raises may be right, or None."""
+        return f"it does not normalize an x of three axes over {self.normalized}" if self.T > 1 else None
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """The inputs of forward."""
-        return ("x", "gamma", "beta") if self.shifts else ("x", "gamma")
+    def meaning_open(self) -> bool:
+        """Whether right layers differ: there are several ways to take an x of three axes."""
+        return self.T > 1
 
-    def problem(self, case: Case) -> Problem:
-        """Draw a case's arrays.
 
-        Running variances are positive, and neither statistic is where it would start. Courses call no backward in test
-        mode, and many of their layers leave no cache there.
-        """
-        norm, numbers = self.sets(case), case.geometry
+def normalization_layer(
+    case: type[Case],
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    *,
+    sets: Callable[[Any], Normalization],
+    standard: tuple[Case, ...],
+    state: tuple[str, ...] = (),
+    **declared: Any,
+) -> Layer:
+    """Declare the layer of a normalization.
 
-        def drawn(names: Iterable[str], source: Random) -> dict[str, Array]:
-            axes = case.array_axes
-            return {name: signed_uniform(source, [numbers[axis.size] for axis in axes[name]]) for name in names}
+    Args:
+        case: its sizes and settings.
+        forward: (x, gamma, beta, parameters) -> (out, cache); some have no beta.
+        backward: (dout, cache) -> (dx, dgamma, dbeta).
+        sets: from a case to the sets of elements that are normalized.
+        standard: its standard cases.
+        state: running statistics, which forward writes.
+        declared: further fields of the layer.
+    """
 
-        def parameters(_: Case, source: Random) -> dict[str, Any]:
-            statistics = drawn(self.state, source)
-            return case.settings | {n: abs(a) if n == "running_var" else a for n, a in statistics.items()}
+    def draw(case: Case, source: Random) -> dict[str, Array]:
+        inputs = {name: shape for name, shape in case.shapes.items() if name not in state}
+        return {name: signed_uniform(source, shape) for name, shape in inputs.items()}
 
-        declared = replace(
-            self.layer(),
-            make_problem=None,
-            draw=lambda _, source: drawn(self.inputs, source),
-            parameters=parameters,
-            relations=lambda *_: {"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
-            sums=False,
-        )
-        problem = declared.problem(case)
-        three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
-        constant = is_constant(case.settings)
-        return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)
+    def parameters(case: Case, source: Random) -> dict[str, Any]:
+        """Draw running statistics: variances are positive, and neither is where it would start."""
+        statistics = {name: signed_uniform(source, case.shapes[name]) for name in state}
+        return case.settings | {n: abs(a) if n == "running_var" else a for n, a in statistics.items()}
 
-    def faults(self, case: Case, problem: Problem) -> Iterator[Fault]:
-        """Yield the faults of backward in a case."""
-        norm, parameters = self.sets(case), problem.parameters or {}
+    def relations(case: Case, _inputs: Mapping[str, Array]) -> Relations:
+        return {"x": dict.fromkeys(sets(case).over, EACH)}
+
+    def in_backward(case: Case, problem: Problem) -> Iterator[Fault]:
+        norm, settings = sets(case), problem.parameters or {}
 
         def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
-            return norm.given(inputs, parameters, problem.parts(cotangent)["out"])
+            return norm.given(inputs, settings, problem.parts(cotangent)["out"])
 
-        return equations.backward_faults(backward_equations(parameters), backward_faults(norm, parameters), given)
+        return replaced_in_backward(backward_equations(settings), backward_faults(norm, settings), given)
 
-    def forward_faults(self, case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
-        """Yield the faults of forward in a case, of its output and of running statistics."""
-        norm, parameters = self.sets(case), problem.parameters or {}
-        faults, outputs = forward_faults(norm, parameters), ("out", *self.state)
-        given = norm.given(problem.inputs, parameters)
-        return equations.forward_faults(forward_equations(parameters), faults, given, outputs)
+    def in_forward(case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
+        norm, settings = sets(case), problem.parameters or {}
+        given = norm.given(problem.inputs, settings)
+        faults = forward_faults(norm, settings)
+        return replaced_in_forward(forward_equations(settings), faults, given, ("out", *state))
 
-    def has_nonzero_gradient(self, case: Case) -> bool:
+    def has_nonzero_gradient(case: Case) -> bool:
         """Tell whether more than beta is left: of a single element that is shifted, z is 0."""
-        return self.sets(case).count > 1 or not self.shifts or is_constant(case.settings)
+        return sets(case).count > 1 or not sets(case).shifts or is_constant(case.settings)
 
-    def layer(self) -> Layer:
-        """Make the layer."""
-        return Layer(
-            case=self.case,
-            make_problem=self.problem,
-            standard=lambda: self.standard,
-            builtin={"vectorized": (self.forward, self.backward)},
-            probe_cases=self.probe_cases,
-            faults=self.faults,
-            forward_faults=self.forward_faults,
-            random=self.random,
-            has_nonzero_gradient=self.has_nonzero_gradient,
-            param=self.param,
-            state=self.state,
-        )
+    usual: dict[str, Any] = {"relations": relations}
+    return Layer(
+        case=case,
+        builtin={"vectorized": (forward, backward)},
+        standard=lambda: standard,
+        state=state,
+        draw=draw,
+        parameters=parameters,
+        sums=False,
+        # Courses call no backward in test mode, and many of their layers leave no cache there.
+        cache_optional=lambda case: is_constant(case.settings),
+        faults=in_backward,
+        forward_faults=in_forward,
+        has_nonzero_gradient=has_nonzero_gradient,
+        **(usual | declared),
+    )

@@ -8,11 +8,15 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
-from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps
-from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward
+from gradcheck_cli.layers.norm.layer import StepsCase, eps, normalization_layer
+from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
 
 Param = dict[str, Any]
+
+
+def _features(case: StepsCase) -> Normalization:
+    return Normalization.along_axes(case, (FEATURE,), " of a sample")
 
 
 @frozen
@@ -43,12 +47,11 @@ def layernorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return standardize_backward(dout * gamma, z, s, -1), (dout * z).sum(axis=rows), dout.sum(axis=rows)
 
 
-LAYER = NormalizationLayer(
-    case=LayernormCase,
-    forward=layernorm_forward,
-    backward=layernorm_backward,
-    over=(FEATURE,),
-    of=" of a sample",
+LAYER = normalization_layer(
+    LayernormCase,
+    layernorm_forward,
+    layernorm_backward,
+    sets=_features,
     param="ln_param",
     # One sample; two features, of which little but eps is left; eps that matters; steps.
     standard=LayernormCase.rows(
@@ -57,7 +60,7 @@ LAYER = NormalizationLayer(
         (2, 4, 3, 1e-5),
     ),
     probe_cases=(LayernormCase(N=3, D=5),),
-).layer()
+)
 
 
 @frozen
@@ -91,13 +94,11 @@ def rmsnorm_backward(dout: Array, cache: tuple[Array, Array, Array]) -> tuple[Ar
     return dx, (dout * z).sum(axis=tuple(range(dout.ndim - 1)))
 
 
-RMS = NormalizationLayer(
-    case=RmsnormCase,
-    forward=rmsnorm_forward,
-    backward=rmsnorm_backward,
-    over=(FEATURE,),
-    of=" of a sample",
-    shifts=False,
+RMS = normalization_layer(
+    RmsnormCase,
+    rmsnorm_forward,
+    rmsnorm_backward,
+    sets=_features,
     param="rms_param",
     # One sample, one and two features, eps that matters, steps.
     standard=RmsnormCase.rows(
@@ -106,4 +107,4 @@ RMS = NormalizationLayer(
         *((3, 1, 1, 0.1), (2, 4, 3, 1e-5)),
     ),
     probe_cases=(RmsnormCase(N=3, D=5),),
-).layer()
+)

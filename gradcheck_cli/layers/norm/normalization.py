@@ -15,7 +15,8 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import Axis
-from gradcheck_cli.layers.framework.equations import Equations
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Equations
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
@@ -54,6 +55,13 @@ class Normalization:
     own: tuple[Axis, ...]  #: those of gamma and beta
     of: str = ""  #: what a set belongs to, " of a sample"
     shifts: bool = True  #: whether x is shifted to mean 0, and the output by beta
+
+    @classmethod
+    def along_axes(cls, case: Case, over: tuple[Axis, ...] = (), of: str = "") -> Normalization:
+        """Return the sets of a case that extend over some axes of x, by default over all that gamma lacks."""
+        axes, own = case.array_axes["x"], case.axes["gamma"]
+        over = over or tuple(axis for axis in axes if axis not in own)
+        return cls(axes=axes, shape=case.shapes["x"], over=over, own=own, of=of, shifts="beta" in case.axes)
 
     @property
     def size(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
-from gradcheck_cli.layers.framework.equations import EquationFault, fault
+from gradcheck_cli.layers.framework.fault import EquationFault, fault
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array

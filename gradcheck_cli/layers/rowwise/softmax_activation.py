@@ -2,13 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
+from typing import Any, Self
+
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.arrays import row_sum
-from gradcheck_cli.layers.framework.equations import fault
-from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, RowsCase, lowered, rows_layer
+from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.fault import (
+    EquationFault,
+    Equations,
+    exp_overflow,
+    fault,
+    replaced_in_backward,
+    replaced_in_forward,
+)
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import draw_inputs, row_sum
+from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.numeric.arrays import Array
+
+
+@frozen
+class RowsCase(Case):
+    """Sizes of scores x (N, C), and of out."""
+
+    axes = declare(CLASS, x="N C", out="N C")
+
+    N: int = size(4, "samples")
+    C: int = size(5, "classes", minimum=2)
+    shift: float = real(0.0, "added to the scores: 1000 shows what overflows", 1000.0)
+
+    def label(self) -> str:
+        """Name the geometry: `4x5 shift 0`."""
+        return f"{self.N}x{self.C} shift {self.shift:g}"
+
+    @classmethod
+    def standard(cls) -> tuple[Self, ...]:
+        """One sample, two classes, as many samples as classes, and scores whose exponentials overflow."""
+        return cls.rows("N C shift", (4, 5, 0), (3, 4, 0), (1, 3, 0), (5, 2, 0), (3, 3, 0), (2, 4, 1000))
+
+
+def draw(case: RowsCase, source: Random) -> dict[str, Array]:
+    """Draw scores."""
+    return {"x": draw_inputs(case, source)["x"] + case.shift}
+
+
+def lowered(x: Array) -> Array:
+    """Subtract the largest score of each row: it changes no share, and exp cannot overflow."""
+    return np.asarray(x - x.max(axis=1, keepdims=True))
+
+
+#: Of the shares of forward, p.
+SHARES: Equations = {
+    "exps": lambda v: np.exp(lowered(v.x)),
+    "total": lambda v: row_sum(v.exps),
+    "p": lambda v: v.exps / v.total,
+}
+
+#: Sums over other axes than classes, with what they are over.
+WRONG_TOTALS = {
+    "samples": {"exps": lambda v: np.exp(v.x - v.x.max()), "total": lambda v: v.exps.sum(axis=0)},
+    "all elements": {"exps": lambda v: np.exp(v.x - v.x.max()), "total": lambda v: v.exps.sum()},
+}
+
+
+def rows_layer(
+    case: type[RowsCase],
+    pair: tuple[Callable[..., Any], Callable[..., Any]],
+    *,
+    equations: Equations,
+    faults: tuple[EquationFault, ...],
+    forward_faults: tuple[EquationFault, ...],
+) -> Layer:
+    """Declare the layer of a function of rows of scores.
+
+    Args:
+        case: its sizes.
+        pair: its forward and backward pass.
+        equations: of `out`, and with `dout` of `dx`.
+        faults: in backward.
+        forward_faults: in forward.
+    """
+    ahead = {name: equations[name] for name in (*SHARES, "out")}
+    return Layer(
+        case=case,
+        builtin={"vectorized": pair},
+        standard=case.standard,
+        draw=draw,
+        relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
+        sums=False,
+        faults=lambda *_: replaced_in_backward(equations, faults, lambda inputs, dout: {**inputs, "dout": dout}),
+        forward_faults=lambda _case, problem, _out: replaced_in_forward(ahead, forward_faults, problem.inputs, ["out"]),
+        overflows=lambda problem, _: exp_overflow(problem.inputs["x"], "it does not change the output"),
+    )
 
 
 @frozen
@@ -60,9 +151,7 @@ LAYER = rows_layer(
         fault("slope-missing", "the factor p is missing", _DX, dx=lambda v: v.dout - v.sum),
         fault("normalized-axes", "the sum is taken over samples", _DX, sum=lambda v: (v.dout * v.p).sum(axis=0)),
         fault("normalized-axes", "the sum is taken over all elements", _DX, sum=lambda v: (v.dout * v.p).sum()),
-        fault("slope-missing", "x is used in place of p", _DX, p=lambda v: v.x),
         fault("not-normalized", "exp(x) is used in place of p", _DX, p=lambda v: np.exp(v.x)),
-        fault("not-normalized", "exp(x - max) is used in place of p", _DX, p=lambda v: np.exp(lowered(v.x))),
         fault("slope-missing", "the slope is left out", _DX, dx=lambda v: v.dout),
     ),
     forward_faults=(
@@ -119,7 +208,6 @@ LOG = rows_layer(
         ),
         fault("softmax-sum", "the sum of dout is added, not subtracted", _LOG_DX, dx=lambda v: v.dout + v.p * v.sum),
         fault("softmax-sum", "the sum of dout is a mean", _LOG_DX, sum=lambda v: row_sum(v.dout) / v.x.shape[1]),
-        fault("softmax-sum", "the sum is one of dout p", _LOG_DX, sum=lambda v: row_sum(v.dout * v.p)),
         fault("softmax-sum", "the sum is not multiplied by p", _LOG_DX, dx=lambda v: v.dout - v.sum),
         fault(
             "softmax-sum",
@@ -129,9 +217,7 @@ LOG = rows_layer(
         ),
         fault("normalized-axes", "the sum is taken over samples", _LOG_DX, sum=lambda v: v.dout.sum(axis=0)),
         fault("normalized-axes", "the sum is taken over all elements", _LOG_DX, sum=lambda v: v.dout.sum()),
-        fault("slope-missing", "out is used in place of p", _LOG_DX, dx=lambda v: v.dout - v.out * v.sum),
         fault("not-normalized", "exp(x) is used in place of p", _LOG_DX, p=lambda v: np.exp(v.x)),
-        fault("not-normalized", "exp(x - max) is used in place of p", _LOG_DX, p=lambda v: np.exp(lowered(v.x))),
     ),
     forward_faults=(
         fault(

@@ -34,7 +34,29 @@ def _notebook(*cells: str) -> str:
     return json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
+_ACTIVATION = """\
+class {name}:
+    def forward(self, x):
+        self.x, self.output = x, {out}
+
+    def backward(self, dout):
+        self.dinputs = dout * {slope}
+"""
+
+
 SAMPLES = [
+    *(
+        Form(
+            shows="classes returns-none",
+            layer=name.lower(),
+            text=_ACTIVATION.format(name=name, out=out, slope=slope),
+            wrong=("= dout *", "= -dout *"),
+        )
+        for name, out, slope in (
+            ("ReLU", "np.maximum(x, 0)", "(self.x > 0)"),
+            ("Tanh", "np.tanh(x)", "(1 - self.output**2)"),
+        )
+    ),
     _linear(
         "param-lists",
         ("dout.sum(0)", "dout.mean(0)"),

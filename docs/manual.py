@@ -1,4 +1,4 @@
-"""Manual pages, written from the commands and their flags."""
+"""The manual pages, from the commands and their flags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.cli.commands import files_command, layer_command
 from gradcheck_cli.cli.flags import geometry_flags, help_by_section
+from gradcheck_cli.cli.groups import gradcheck_group
 from gradcheck_cli.engine.version import __version__
 from gradcheck_cli.layers import LAYERS, TITLES
 
@@ -36,21 +38,15 @@ VARIABLES = (
 )
 
 
-def layer_page(command: click.Command) -> str:
-    """Write the page of a program that checks one layer."""
-    return _page(command, [*_options(command)])
-
-
-def group_page(group: click.Command, files: click.Command, commands: Rows) -> str:
-    """Write the page of the program with a command for each layer.
-
-    Args:
-        group: the program.
-        files: its command that checks files, which has the flags that all layers share.
-        commands: the names of its commands other than layers, with what each does.
-    """
+def page(program: str) -> str:
+    """Write the page of a program: of `gradcheck` with its commands, and the flags that all layers share."""
+    if program == "convcheck":
+        command = layer_command("convcheck", "conv")
+        return _page(command, [*_options(command)])
+    group = gradcheck_group()
     layers = [(name, f"{title}: {_geometry(name)}") for name, title in TITLES.items()]
-    return _page(group, [("Layers", layers), ("Other commands", commands), *_options(files)])
+    others = [(name, command.get_short_help_str(limit=100)) for name, command in group.commands.items()]
+    return _page(group, [("Layers", layers), ("Other commands", others), *_options(files_command("gradcheck"))])
 
 
 def _page(command: click.Command, sections: Iterable[tuple[str, Rows]]) -> str:

@@ -1,6 +1,8 @@
-"""Containers of arrays: with the entries that the source of code names, or with what a call asks for.
+"""Containers that code is given: a context that forward fills for backward, and dictionaries and lists of arrays.
 
-The second are dictionaries by any usual name, and lists or tuples in the order of the layer's arrays.
+The context of `forward(ctx, x, w)` and `backward(ctx, grad)`, or of `forward(x, w, cache)`, in which cache is a
+dictionary. Containers of arrays have the entries that the source of code names, or what a call asks for: under any
+usual name, or in the order of the layer's arrays.
 """
 
 from __future__ import annotations
@@ -15,6 +17,37 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import clean
+
+
+class Context(WrittenDict):
+    """Storage that one forward call fills for its backward: attributes, or entries.
+
+    It is used as PyTorch's context (`save_for_backward`, `saved_tensors`, `needs_input_grad`) or as a dictionary.
+    """
+
+    def __init__(self, needs_input_grad: tuple[bool, ...] = ()) -> None:
+        super().__init__()
+        self.saved_tensors: tuple[object, ...] = ()
+        self.needs_input_grad = needs_input_grad
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether anything was put into it."""
+        return len(self) > 0 or len(vars(self)) > 2 or len(self.saved_tensors) > 0
+
+    def save_for_backward(self, *values: object) -> None:
+        """Keep values as `saved_tensors`."""
+        self.saved_tensors = values
+
+    @property
+    def saved_values(self) -> tuple[object, ...]:
+        """What small engines made for teaching call `saved_tensors`."""
+        return self.saved_tensors
+
+    def ignore(self, *_: object) -> None:
+        """Do nothing: PyTorch's notes on inputs and outputs change no gradient."""
+
+    mark_dirty = mark_non_differentiable = set_materialize_grads = ignore
 
 
 def named_entries(slot: Slot, inputs: Mapping[str, object], dictionary: Mapping[str, object]) -> object:
