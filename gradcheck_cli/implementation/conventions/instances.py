@@ -27,6 +27,7 @@ from gradcheck_cli.implementation.conventions.slots import (
 from gradcheck_cli.implementation.conventions.stand_ins import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.geometry import SIZES
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.problem import Problem
@@ -40,22 +41,10 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.reading import Reading
 
 #: Methods that prepare an instance for its first forward: `set_input_shape((3, 8, 8))`, `initialize(optimizer)`; in the
-#: order in which they are called, and what they call the length of the last axis.
+#: order in which they are called.
 _METHODS = (
     *("set_input_shape", "build", "initialize", "initialise", "init_weights", "initialize_weights", "init_params"),
     *("initialize_parameters", "initialize_params", "setup", "compile"),
-)
-_SIZES = (
-    "inputdim",
-    "inputsize",
-    "infeatures",
-    "nin",
-    "ninputs",
-    "ninput",
-    "nfeatures",
-    "indim",
-    "fanin",
-    "inputnodes",
 )
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
@@ -110,7 +99,7 @@ def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
     name = word(parameter.name)
     if name.endswith("shape") and shape:
         return shape
-    if name in _SIZES and shape:
+    if name in SIZES["D"].names and shape:
         return shape[-1]
     if name in OPTIMIZERS:
         return Optimizer()

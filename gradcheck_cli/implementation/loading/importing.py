@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.loading.imports import name_within, parse_file
 from gradcheck_cli.implementation.loading.notebook import (
     WARNINGS,
     NotebookLoader,
@@ -24,7 +25,6 @@ from gradcheck_cli.implementation.loading.notebook import (
     is_notebook,
     run_statements,
 )
-from gradcheck_cli.implementation.loading.packages import name_within, parse_file
 
 
 class _PathEntry(str):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.implementation.loading.packages import in_library
+from gradcheck_cli.implementation.loading.imports import in_library
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:

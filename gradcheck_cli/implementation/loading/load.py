@@ -19,10 +19,7 @@ from gradcheck_cli.guard.frames import innermost_frame, user_frames
 from gradcheck_cli.guard.state import current_folder, preserve_basics
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.importing import FileModule, importable
-from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
-from gradcheck_cli.implementation.loading.missing import Missing
-from gradcheck_cli.implementation.loading.notebook import WARNINGS
-from gradcheck_cli.implementation.loading.packages import (
+from gradcheck_cli.implementation.loading.imports import (
     imported_names,
     module_in,
     package_root,
@@ -30,6 +27,9 @@ from gradcheck_cli.implementation.loading.packages import (
     relative_top,
     search_folders,
 )
+from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
+from gradcheck_cli.implementation.loading.missing import Missing
+from gradcheck_cli.implementation.loading.notebook import WARNINGS
 from gradcheck_cli.text.clean import clean, escaped, text_of, type_name
 
 #: How many folders above a file are looked into, to say where a module would be found: a repository is seldom deeper.

@@ -16,7 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from gradcheck_cli.implementation.calling import MissingImportError
-from gradcheck_cli.implementation.loading.packages import in_library
+from gradcheck_cli.implementation.loading.imports import in_library
 
 _OWN = str(Path(__file__))
 

@@ -134,7 +134,7 @@ SIZES = {
     "H": number("H", "H {,in,input,image}height inh hin"),
     "W": number("W", "{,in,input,image}width inw win"),
     "V": number("V", "V vocab{,size} numembeddings numwords nwords inputdim", shapes=True),
-    "D": number("D", "D dim {n,num,in,input}features {in,input}{size,dim} nin ninputs", shapes=True),
+    "D": number("D", "D dim {n,num,in,input}features {in,input}{size,dim,nodes} nin ninput{,s} fanin", shapes=True),
     "M": number("M", "M {out,output}{features,size,dim} nout units", shapes=True),
 }
 
