@@ -129,7 +129,13 @@ class _Search(TargetProbe):
                 return self._checked(guess)
             if wrong is None and self._is_usual(guess) and self._says_gradient(guess):
                 wrong = guess
-        return self._checked(wrong) if wrong else misshapen
+        return self._checked(wrong) if wrong else misshapen or self._with_failing_backward()
+
+    def _with_failing_backward(self) -> tuple[FunctionCase, ...]:
+        """Return a case of a single array on which forward with a context runs, though backward never does."""
+        starts = [self.all_equal((kind,)) for kind in ARRAYS[:3]] if self.has_context and len(self.slots) == 1 else []
+        cases = [self.case(start) for start in starts if self.forward(start) is not None]
+        return tuple(replace(case, tried=case.flags) for case in cases[:1])
 
     def _starts(self) -> Iterator[Guess]:
         """Yield the first guesses: two likely kinds for each argument, and axes of several blocks; then all kinds."""
