@@ -32,7 +32,7 @@ _MOST_CALLS = 12_500
 _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _LIKELIEST = 4  #: tries in which a class may have gradients of wrong shapes, if one of another is right
-_MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
+_MOST_RANKS = 512  #: combinations of numbers of axes in which a gradient may be right: those of nine arrays
 
 #: Lengths that code may be written for, and of how many arguments they are tried.
 _FIXED, _FEW = (2, 4), 2
@@ -193,9 +193,7 @@ class _Search(TargetProbe):
         most = max(kind.rank for kind in guess.kinds)
         if Kind("labels", most) in guess.kinds:
             combinations = [with_ranks(guess.kinds, most, rank) for rank in range(1, most)]
-        elif np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
-            combinations = [tuple(one if k.name == "array" else k for k in guess.kinds) for one in ARRAYS[:3]]
-        for kinds in combinations:
+        for kinds in itertools.islice(combinations, _MOST_RANKS):
             if found := self.agreeing(self.like(guess, kinds)):
                 raise AmbiguousShapesError(self.case(found), self.case(guess))
         return guess

@@ -50,7 +50,7 @@ NAMED = {
     "multihead_attention_forward,multihead_attention_backward": "multihead-attention",
     "gru_step_forward,gru_step_backward": "gru-step",
     "gru_forward,gru_backward": "gru",
-    "tanh_fwd_loop,tanh_bwd_vectorized": "tanh",
+    "tanh_fwd,tanh_bwd_vectorized": "tanh",
     "gelu_forward,gelu_backward": "gelu",
     "softmax_forward,softmax_backward": "softmax-activation",
     "log_softmax_forward,log_softmax_backward": "log-softmax",
