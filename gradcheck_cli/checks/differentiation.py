@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -75,7 +75,8 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     """
     problem, settings = run.problem, run.settings
     inputs = numeric_inputs(run)
-    center = Evaluation(ForwardFunction(run, inputs, names[0]), inputs[names[0]], problem.cotangent)
+    first = ForwardFunction(run, inputs, names[0])
+    center = Evaluation(first, inputs[names[0]], problem.cotangent, known_output(run, inputs))
     estimates: dict[str, Estimate] = {}
     projections: dict[str, Projection] = {}
     ignored: tuple[str, ...] = ()
@@ -96,7 +97,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
             center=center,
         )
         curved |= not estimate.affine
-        estimates[name] = replace(estimate, doubt=_doubt(estimate, name))
+        estimates[name] = replace(estimate, doubt=doubt(estimate, name))
         ignored += () if estimate.scale.any() else (name,)
     return Derivatives(
         estimates=estimates,
@@ -117,6 +118,16 @@ def method_for(run: CaseRun, name: str) -> str:
 def is_output(out: object, problem: Problem) -> TypeGuard[Array]:
     """Tell whether what forward returned is an output of the problem that can be differentiated."""
     return isinstance(out, np.ndarray) and out.shape == problem.cotangent.shape and out.dtype.kind == "f"
+
+
+def is_of_case(run: CaseRun, inputs: Mapping[str, Array]) -> bool:
+    """Tell whether inputs of the numeric side are in the dtype of the case."""
+    return all(inputs[name].dtype == x.dtype for name, x in run.problem.inputs.items())
+
+
+def known_output(run: CaseRun, inputs: Mapping[str, Array]) -> Array | None:
+    """Return what forward has returned for inputs of the numeric side, if they are in the dtype of the case."""
+    return run.out if is_of_case(run, inputs) and is_output(run.out, run.problem) else None
 
 
 def calls_to_come(run: CaseRun, names: Sequence[str] = (), *, curved: bool = False) -> int:
@@ -203,36 +214,44 @@ def _rounds_within(run: CaseRun, inputs: Mapping[str, Array], name: str, out: ob
 
 
 class ForwardFunction:
-    """Forward as a function of one input, with the others as they are in `inputs`.
+    """Forward as a function of one input, or of a number on which several depend, with the others as in `inputs`.
 
     It raises ImplementationError where forward does, or returns something that cannot be differentiated. Forward may
-    refuse values outside of the input's domain; the function is NaN there. Where it is in another process, `expect` is
-    told the points at which it is evaluated next.
+    refuse values outside of the domain of an input; the function is NaN there. Where it is in another process, `expect`
+    is told the points at which it is evaluated next.
     """
 
-    def __init__(self, run: CaseRun, inputs: Mapping[str, Array], name: str) -> None:
-        self._problem, self._calls, self._inputs, self.name = run.problem, run.calls, inputs, name
+    def __init__(
+        self, run: CaseRun, inputs: Mapping[str, Array], moved: str | Callable[[Array], Mapping[str, Array]]
+    ) -> None:
+        """Take the inputs, and which of them the argument is, or from an argument to those that depend on it."""
+        self._problem, self._calls, self._inputs = run.problem, run.calls, inputs
+        self._moved = moved
         if run.calls.expect is not None:
             self.expect = self._expect
 
     def __call__(self, value: Array) -> Array:
         """Evaluate at one point."""
-        problem, name = self._problem, self.name
+        problem, moved = self._problem, self._inputs_at(value)
         try:
-            out, _ = self._calls.forward({**self._inputs, name: value}, problem.parameters)
+            out, _ = self._calls.forward({**self._inputs, **moved}, problem.parameters)
         except ImplementationError:
-            low, high = problem.domain.get(name, (-np.inf, np.inf))
-            if ((low <= value) & (value <= high)).all():
+            ranges = {name: problem.domain.get(name, (-np.inf, np.inf)) for name in moved}
+            if all(((low <= moved[name]) & (moved[name] <= high)).all() for name, (low, high) in ranges.items()):
                 raise
             return np.full(problem.cotangent.shape, np.nan, value.dtype)
         if not is_output(out, problem):
             kind = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
-            raise ImplementationError(f"forward returned {kind} after {name} was moved a little")
+            what = f"{self._moved} was" if isinstance(self._moved, str) else "its inputs were"
+            raise ImplementationError(f"forward returned {kind} after {what} moved a little")
         return out
 
     def step(self, value: Array) -> ForwardStep:
         """Return the call of forward that evaluates it at one point."""
-        return ForwardStep({**self._inputs, self.name: value}, self._problem.parameters)
+        return ForwardStep({**self._inputs, **self._inputs_at(value)}, self._problem.parameters)
+
+    def _inputs_at(self, value: Array) -> Mapping[str, Array]:
+        return {self._moved: value} if isinstance(self._moved, str) else self._moved(value)
 
     def _expect(self, points: Sequence[Array]) -> None:
         assert self._calls.expect is not None
@@ -244,7 +263,7 @@ def noisy(noise: float) -> str | None:
     return f"forward is noisy: two calls differ by {noise:.1g}" if noise else None
 
 
-def _doubt(estimate: Estimate, name: str) -> str | None:
+def doubt(estimate: Estimate, name: str) -> str | None:
     """Say why the error bound of a derivative may be large, if that is known."""
     if estimate.noise:
         return noisy(estimate.noise)

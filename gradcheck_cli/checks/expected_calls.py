@@ -9,6 +9,7 @@ from gradcheck_cli.checks.differentiation import steps_in_wider_dtype, wide_inpu
 from gradcheck_cli.checks.other_calls import OtherCalls
 from gradcheck_cli.checks.run import CaseRun, first_steps
 from gradcheck_cli.checks.same_function import Line, may_be_reference, remember_reference
+from gradcheck_cli.checks.small_case import is_large
 from gradcheck_cli.data.frozen import replace
 
 
@@ -20,7 +21,7 @@ def expect_case(run: CaseRun) -> CaseRun:
     steps, others, is_compared = first_steps(run), OtherCalls(run), may_be_reference(run)
     if is_compared:
         steps += [*steps_in_wider_dtype(run), *Line(run, wide_inputs(problem)).steps()]
-    expect([*steps, *others.steps(len(steps))])
+    expect([*steps, *others.steps(len(steps), only_once=is_large(problem))])
     if is_compared:
         remember_reference(run)
     return replace(run, others=others)

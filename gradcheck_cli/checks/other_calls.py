@@ -55,8 +55,8 @@ class OtherCalls:
         inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
         return inputs, lay_out(self._problem.cotangent)
 
-    def steps(self, place: int = 0) -> list[Step]:
-        """Return the calls, of which the first has a place among all that are expected."""
+    def steps(self, place: int = 0, *, only_once: bool = False) -> list[Step]:
+        """Return the calls, or one of each pass; the first of them has a place among all that are expected."""
         skipped, times = self._settings.skipped_duties, self._settings.repeat
         if "deterministic" in skipped:
             return []
@@ -67,6 +67,8 @@ class OtherCalls:
             self._backward(cotangent, place, OTHER_CACHE)._replace(repeats=True),
             self._backward(cotangent, place, SAME_CACHE),
         ]
+        if only_once:
+            return steps[:2]
 
         def add_passes(inputs: Mapping[str, Array], cotangent: Array, when: str) -> None:
             steps.append(self._forward(inputs, when))

@@ -39,7 +39,7 @@ def confirm_by_reference(run: CaseRun, comparison: Comparison) -> Comparison:
     known = run.problem.reference and (run.problem.gradients_for_draws or not run.problem.expected_for_draws)
     if not (known and run.forward and run.forward.verdict is Verdict.PASS):
         return comparison
-    reference, results = _reference_gradients(run), dict(comparison.gradients)
+    reference, results = reference_gradients(run), dict(comparison.gradients)
     for name, subject in run.subjects.items():
         value, numeric = reference[name], comparison.expected.get(name)
         scale = abs(value) if numeric is None else np.maximum(numeric.scale, abs(value))
@@ -80,7 +80,7 @@ def decide_by_reference(run: CaseRun, comparison: Comparison, *, wide: bool) -> 
         rough = {name: e for name, e in rough.items() if _is_within_bounds(run, name, e)}
     if not rough:
         return comparison
-    reference = _reference_gradients(run)
+    reference = reference_gradients(run)
     lenient = with_cancellation(run, rough, run.dtype)
     found = {name: _compare(run, name, reference[name], expected) for name, expected in lenient.items()}
     return comparison.with_results({name: each for name, each in found.items() if each[0].verdict is Verdict.PASS})
@@ -110,7 +110,7 @@ def judge_guarded(run: CaseRun, comparison: Comparison) -> Comparison:
     """
     if Verdict.FAIL not in {result.verdict for result in comparison.arrays} or not (guarded := _find_guard(run)):
         return comparison
-    guard, reference = guarded.guard, _reference_gradients(run)
+    guard, reference = guarded.guard, reference_gradients(run)
     results: dict[str, tuple[ArrayResult, Estimate]] = {}
     left_out = False
     for name, numeric in comparison.expected.items():
@@ -168,7 +168,27 @@ def _compare(run: CaseRun, name: str, value: Array, numeric: Estimate) -> tuple[
     return compare(run.subjects[name], expected, run.settings), expected
 
 
-def _reference_gradients(run: CaseRun) -> dict[str, Array]:
+def reference_estimates(run: CaseRun) -> dict[str, Estimate]:
+    """Return the reference's gradients, by input, of a layer that is a sum of products, with the scales of their sums.
+
+    These are the gradients for absolute values: no term cancels there.
+    """
+    wide, problem, values = working_dtype(run.dtype), run.problem, reference_gradients(run)
+    magnitudes = {name: abs(problem.inputs[name].astype(wide)) for name in problem.differentiable}
+    sums = run.layer.gradients(problem, {**problem.inputs, **magnitudes}, abs(problem.cotangent.astype(wide)))
+    scales = {name: np.maximum(sums[name], abs(value)) for name, value in values.items()}
+    return {
+        name: Estimate(
+            value=value,
+            scale=scales[name],
+            error_bound=np.asarray(_ROUNDINGS * epsilon(value.dtype) * scales[name]),
+            method="reference",
+        )
+        for name, value in values.items()
+    }
+
+
+def reference_gradients(run: CaseRun) -> dict[str, Array]:
     """Return the reference's gradients in the working dtype, by input."""
     wide, problem = working_dtype(run.dtype), run.problem
     if problem.gradients_for_draws:

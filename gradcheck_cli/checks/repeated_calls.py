@@ -50,9 +50,11 @@ def _as_it_is(array: Array) -> Array:
 class RepeatedCalls:
     """Calls forward and backward again, and compares what they return."""
 
-    def __init__(self, run: CaseRun, agreement: Agreement) -> None:
+    def __init__(self, run: CaseRun, agreement: Agreement, *, where: str = "") -> None:
         """Take the first calls, and by how much later ones may differ from them; call nothing yet."""
         self._run, self._problem, self._others = run, run.problem, run.others or OtherCalls(run)
+        self.where = where  #: with which sizes, if these are not those of the case under test
+        self.only_once = False  #: whether each pass is called only once more, as all else is tried in another case
         self._apart = agreement.apart
         self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
@@ -94,7 +96,7 @@ class RepeatedCalls:
 
     def _run_again(self) -> str | None:
         if (expect := self._run.calls.expect) is not None and self._run.others is None:
-            steps = self._others.steps()
+            steps = self._others.steps(only_once=self.only_once)
             expect(steps[:1] if self._run.gradients is None else steps)
         out, cache = self._forward()
         self.repeatable = False
@@ -110,7 +112,7 @@ class RepeatedCalls:
                 return _accumulates(different, "is called again")
             return f"{_join(different)} came out different when backward was run again"
         self.repeatable = True
-        if self._run.overwritten:
+        if self._run.overwritten or self.only_once:
             return None  # what is kept of an input that was written into is no longer what it was; that is reported
         third = real_arrays(self._backward(cache, when=SAME_CACHE, hint=_USED_UP))
         if different := self._apart(self._gradients, third):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +89,13 @@ class CaseRun:
             )
             for name in self.problem.differentiable
         }
+
+    @cached_property
+    def reference_errors(self) -> Callable[[str], dict[str, Array]]:
+        """From a dtype to how far off the reference's gradients are in it, by input, which is measured once."""
+        from gradcheck_cli.checks.reference_errors import reference_errors  # only where something is wrong
+
+        return cache(partial(reference_errors, self.problem, self.layer))
 
 
 class RunStoppedError(Exception):

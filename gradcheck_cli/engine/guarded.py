@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.calls import implementation_in
 from gradcheck_cli.engine.description import describe
-from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, UserCode, describe_death, report_failure
+from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.errors import ErrorReport
     from gradcheck_cli.engine.tally import Tally
     from gradcheck_cli.engine.task import Task
-    from gradcheck_cli.guard.process import Process
+    from gradcheck_cli.engine.user_code import UserCode
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class GuardedRunner:
     """Checks the cases of a task whose code is in a process of its own."""
 
-    def __init__(self, task: Task, process: Process, tally: Tally) -> None:
-        self._task, self._code, self._tally = task, UserCode(process), tally
+    def __init__(self, task: Task, code: UserCode, tally: Tally) -> None:
+        self._task, self._code, self._tally = task, code, tally
         self._described: dict[str, Any] = {}  # the implementation, as it was found
         self._missing: ErrorReport | None = None  # why it cannot be checked
 
@@ -64,4 +64,4 @@ class GuardedRunner:
         except FAILURES as error:
             names = (described["name"], described["spec"])
             result = task.error_result(case, report_failure(error, "the implementation", task.spec), names)
-        return replace(result, output=code.process.take_output(), seconds=time.perf_counter() - started)
+        return replace(result, output=code.take_output(), seconds=time.perf_counter() - started)

@@ -184,9 +184,14 @@ def _require_same_run(first: bytes, run: Mapping[str, Any]) -> None:
     if (version := before.get(_TITLE)) != _VERSION:
         versions = f"its format is version {_show(version)[:20]}, and this program writes version {_VERSION}"
         raise UnusableError(f"{versions}; name another file")
-    if changed := [name for name in run if before.get(name) != run[name]]:
-        changes = ", ".join(f"{name} was {_show(before.get(name))}, now {_show(run[name])}" for name in changed)
-        raise UnusableError(f"it is of another run: {changes}; run as before, or name another file")
+    if changed := changes(before, run):
+        raise UnusableError(f"it is of another run: {', '.join(changed)}; run as before, or name another file")
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what two runs depend on differently: `--tol was not given, now 50.0`."""
+    changed = [name for name in now if before.get(name) != now[name]]
+    return [f"{name} was {_show(before.get(name))}, now {_show(now[name])}" for name in changed]
 
 
 def _key(number: int, case: Mapping[str, Any]) -> bytes:
@@ -198,4 +203,4 @@ def _show(value: object) -> str:
     if isinstance(value, list) and value:
         more = len(value) - _MOST_ITEMS
         return ", ".join(map(str, value[:_MOST_ITEMS])) + (f" and {more} more" if more > 0 else "")
-    return "not given" if value is None else str(value)
+    return "not given" if value is None or value == [] else str(value)

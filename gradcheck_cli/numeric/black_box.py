@@ -43,23 +43,23 @@ class Evaluation:
     flat and in the working dtype (`arrays.working_dtype`).
     """
 
-    evaluations = 2  #: calls of the function
-
-    def __init__(self, function: Function, x: Array, cotangent: Array) -> None:
-        """Evaluate twice.
+    def __init__(self, function: Function, x: Array, cotangent: Array, value: Array | None = None) -> None:
+        """Evaluate twice, or once where the value is known.
 
         Args:
             function: maps an array to an array of cotangent's shape.
             x: the point, of any shape.
             cotangent: the weights of the outputs.
+            value: what the function has returned at x before.
         """
+        self.evaluations = 2 if value is None else 1  #: calls of the function
         self.shape = cotangent.shape
         self.dtype = working_dtype(x.dtype)
         self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
         self.weights: Array = abs(self.cotangent)
         with np.errstate(all="ignore"):
-            expect(function, [x, x])
-            first = function(x)
+            expect(function, [x] * self.evaluations)
+            first = function(x) if value is None else value
             self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
             self.twice: Array = 2 * self.value
             second = function(x)

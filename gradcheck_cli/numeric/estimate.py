@@ -53,6 +53,10 @@ class Estimate:
         """Return the estimate with arrays of another shape."""
         return self._map(lambda array: array.reshape(shape))
 
+    def broadcast_to(self, shape: tuple[int, ...]) -> Estimate:
+        """Return the estimate with all its arrays in one shape, those too that are scalars."""
+        return self._map(lambda array: np.broadcast_to(array, shape))
+
     def take(self, elements: Array) -> Estimate:
         """Return the estimate of some elements of a flat one, by indices or a mask."""
         return self._map(lambda array: array[elements])

@@ -16,6 +16,7 @@ from gradcheck_cli.checks.diagnosis.rearranged import transposed
 from gradcheck_cli.checks.forward import expected_outputs
 from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.layers.framework.fault import ForwardFault
+from gradcheck_cli.layers.framework.faults import forward_faults_to_try
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
@@ -60,7 +61,7 @@ def explain_outputs(run: CaseRun, others: OtherCases) -> dict[Explanation, list[
 def _faults(evidence: Evidence, out: Array) -> Iterator[ForwardFault]:
     """Yield the faults of forward that the layer knows, and the right output with its axes in another order."""
     run, axes = evidence.run, evidence.problem.output_axes
-    yield from run.layer.forward_faults(run.case, _widened(run.problem, out.dtype), out)
+    yield from forward_faults_to_try(run.layer, run.case, _widened(run.problem, out.dtype), out)
     right = evidence.expected.get("out")
     if right is not None and len(axes) == right.value.ndim:
         for each in transposed(right.value.shape, axes):

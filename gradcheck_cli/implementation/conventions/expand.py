@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_operation, boxed_passes
+from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_operation, boxed_passes, signed
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import takes_variables
@@ -32,7 +31,7 @@ def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     return _with_backward(objects) if len(objects) == 1 else (objects[0], _called_twice(objects[1]))
 
 
-def _called_twice(maker: Callable[..., Any]) -> Callable[..., Any]:
+def _called_twice(maker: Any) -> Any:
     """Return one backward pass for a function that returns one, given what forward is given; any other as it is."""
     inner = None if hasattr(maker, "__wrapped__") else _inner_backward(maker)
     cotangents = inner.co_varnames[: inner.co_argcount] if inner else ()
@@ -42,21 +41,10 @@ def _called_twice(maker: Callable[..., Any]) -> Callable[..., Any]:
     def backward(*arguments: Any) -> Any:
         return call(call(maker, *arguments[len(cotangents) :]), *arguments[: len(cotangents)])
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    taken = [inspect.Parameter(name, kind) for name in cotangents]
-    return _signed(backward, maker, name_of(maker), [*taken, *parameters_of(maker)])
+    return signed(backward, maker, [*cotangents, *parameters_of(maker)])
 
 
-def _signed(
-    backward: Callable[..., Any], written: Any, name: str, parameters: list[inspect.Parameter]
-) -> Callable[..., Any]:
-    """Give a function that was made a name and a signature, and say where it is written."""
-    vars(backward).update(__wrapped__=written, __signature__=inspect.Signature(parameters))
-    backward.__name__ = name
-    return backward
-
-
-def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+def _joined(functions: tuple[Any, ...]) -> Any:
     """Return one backward pass for functions of one gradient each, which it returns in a dictionary by their parts."""
     taken = {function: parameters_of(function) for function in functions}
     union = {p.name: p for parameters in taken.values() for p in reversed(parameters)}
@@ -67,10 +55,9 @@ def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
             for function, parameters in taken.items()
         }
 
-    kind = inspect.Parameter.KEYWORD_ONLY
     ordered = sorted(union.values(), key=lambda p: not is_cotangent(p.name))
-    name = " and ".join(map(name_of, functions))
-    return _signed(backward, functions[0], name, [p.replace(kind=kind) for p in ordered])
+    arguments = [p.replace(kind=p.KEYWORD_ONLY) for p in ordered]
+    return signed(backward, functions[0], arguments, " and ".join(map(name_of, functions)))
 
 
 #: Words for the inputs in the names of functions of one gradient.
@@ -108,11 +95,7 @@ def static_passes(cls: type) -> tuple[Any, ...] | None:
         cls.setup_context(ctx, arguments, output)  # type: ignore[attr-defined]
         return output
 
-    functools.update_wrapper(with_context, forward)
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    taken = inspect.signature(forward).parameters.values()
-    with_context.__signature__ = inspect.Signature([context, *taken])  # type: ignore[attr-defined]
-    return with_context, backward
+    return signed(with_context, forward, ["ctx", *inspect.signature(forward).parameters.values()]), backward
 
 
 def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -130,10 +113,8 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
         *cotangents, made = arguments
         return call(made, *cotangents)
 
-    names = (*inner.co_varnames[: inner.co_argcount], "cache")
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     name = "backward" if inner.co_name == "<lambda>" else inner.co_name
-    return objects[0], _signed(backward, objects[0], name, [inspect.Parameter(one, kind) for one in names])
+    return objects[0], signed(backward, objects[0], [*inner.co_varnames[: inner.co_argcount], "cache"], name)
 
 
 def needs_adapter(cls: Any) -> bool:

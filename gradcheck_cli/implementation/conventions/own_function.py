@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.hints import SIZE, refuse_labels, spread_slots
 from gradcheck_cli.implementation.conventions.own_variants import variants
+from gradcheck_cli.implementation.conventions.passes import refuse_labels, spread_slots
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     PROBABLE_CACHES,
+    SIZE,
     MisfitError,
     Slot,
     SlotKind,

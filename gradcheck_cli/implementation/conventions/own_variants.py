@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
-from gradcheck_cli.implementation.conventions.hints import LABELS
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context, with_other_flags
+from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, is_context, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.conventions.step import DATA
 from gradcheck_cli.implementation.vocabulary.vocabulary import word

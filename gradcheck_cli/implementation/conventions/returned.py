@@ -53,7 +53,6 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
     cache: object = context
     if has_cache(reading, returned):
         cache = several.pop()
-        cache = context if context is not None and context.is_filled and _shares_context(reading) else cache
     elif not reading.layer.loss and caches and not context and len(several) > count + 1 and _may_return_more(reading):
         cache = several.pop()  # the outputs between, such as predictions, are not differentiated
     elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
@@ -85,12 +84,6 @@ def _refuse(reading: Reading, returned: object) -> NoReturn:
     hint = "; of two functions name both, FILE.py:f,gradient" if both and not known else ""
     name = reading.code.name("forward")
     raise ImplementationError(f"{name} returned {describe(returned)}, not ({expected}){hint}")
-
-
-def _shares_context(reading: Reading) -> bool:
-    """Tell whether backward takes a cache under the name that the context has in forward."""
-    names = {word(slot.name) for slot in reading.forward if slot.kind is SlotKind.CONTEXT}
-    return any(word(slot.name) in names for slot in reading.backward if slot.kind is SlotKind.CACHE)
 
 
 def gradients_in(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
@@ -11,7 +12,7 @@ from typing import Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
 
 EMPTY = inspect.Parameter.empty
 
@@ -45,6 +46,12 @@ INDIFFERENT: dict[str, object] = {
 }
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
+
+#: What labels are called.
+LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot {,ground}truth gt actual expected desired")
+
+#: What the length of an axis is called: one capital letter, `hidden_size`, `n_heads`.
+SIZE = re.compile(r"[A-Z]$|(n|num)_\w+$|num[a-z]+s$|(\w+_)?(dim|size|heads?|len|length)$")
 
 VARIABLE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
@@ -186,15 +193,6 @@ def is_cotangent(name: str) -> bool:
 def is_context(name: str) -> bool:
     """Tell whether a name is one of a cache or of a context."""
     return word(name) in CACHES
-
-
-def choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect.Parameter]:
-    """Choose, among arguments of backward that nothing else explains, the gradients that come in."""
-    named = [p for p in free if is_cotangent(p.name)]
-    others = [p for p in free if word(p.name) not in PROBABLE_CACHES] or free
-    chosen = named[:count]
-    chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []
-    return [p for p in free if p in chosen]
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:

@@ -56,23 +56,13 @@ def _without_bias(
 
 def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults that make a difference to the output."""
-    inputs = problem.inputs
-
-    def fault(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
-        return ForwardFault(code, cause, remedy, {"out": out})
-
     cause = "{names} {be} assigned where contributions are to be summed: only that of the last window is left."
-    yield fault("assigned-not-accumulated", cause, ADD, _last_shares(case, inputs))
+    yield ForwardFault("assigned-not-accumulated", cause, ADD, {"out": _last_shares(case, problem.inputs)})
     if both(case.pad) != (0, 0):
         cause = "{names} {be} returned without being cropped: pad rows and columns are to be cut off on each side."
-        whole = _output(replace(case, pad=0), inputs)
-        yield fault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", whole)
-    without = _output(case, {**inputs, "b": np.zeros_like(inputs["b"])})
-    yield fault("bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without)
-
-
-def _output(case: ConvTransposeCase, inputs: Gradients) -> Array:
-    return conv_transpose_forward(inputs["x"], inputs["w"], inputs["b"], case.settings)[0]
+        x, w, b = problem.inputs.values()
+        whole = conv_transpose_forward(x, w, b, replace(case, pad=0).settings)[0]
+        yield ForwardFault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", {"out": whole})
 
 
 def _last_shares(case: ConvTransposeCase, inputs: Gradients) -> Array:

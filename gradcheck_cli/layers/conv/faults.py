@@ -222,10 +222,8 @@ def _miscounted(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterat
 
 
 def _kernels(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
-    """Yield products with another kernel, and sums without the bias."""
+    """Yield products with another kernel."""
     for code, words, turn in kernel_turns(convolution.case.axes["w"]):
         w = turn(inputs["w"])
         if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
             yield code, f"In {{names}} {words}.", _KEEP, convolution.forward({**inputs, "w": w})
-    without = convolution.forward({**inputs, "b": np.zeros_like(inputs["b"])})
-    yield "bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without

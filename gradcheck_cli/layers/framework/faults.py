@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.contributions import Backward, Contributions, Gradients
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array, working_dtype
@@ -35,6 +35,25 @@ def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]
         yield from assigned_shares(contributions)
     if contributions and len(contributions.outputs) == 1:
         yield from reshaped_cotangents(problem, contributions.gradients)
+
+
+def forward_faults_to_try(layer: Layer, case: Case, problem: Problem, out: Array) -> Iterator[ForwardFault]:
+    """Yield the faults of a forward pass that are tried on a case: those of the layer, and the bias that is left out.
+
+    Args:
+        layer: the layer.
+        case: its case.
+        problem: with inputs in the working dtype.
+        out: the outputs as one array.
+    """
+    yield from layer.forward_faults(case, problem, out)
+    if "b" in problem.inputs:
+        without = {**problem.inputs, "b": np.zeros_like(problem.inputs["b"])}
+        found = layer.returned(without.values(), problem.parameters)
+        outputs = dict(zip(problem.outputs or ["out"], found, strict=True))
+        yield ForwardFault(
+            "bias-missing", "In {names} the bias is left out.", "Add b, each element to its own.", outputs
+        )
 
 
 def missed_indices(contributions: Contributions) -> Iterator[Fault]:

@@ -121,13 +121,8 @@ def test_a_course_has_a_row_for_each_implementation_and_a_matrix_of_files_and_la
         ["dan.py", "", "", "INCONCLUSIVE"],
         ["eve.py", "ERROR", "", ""],
     ]
-    assert [item.text for item in page.one("ul", "counts").all("li")] == [
-        "4 cases passed",
-        "3 failed",
-        "1 inconclusive",
-        "2 raised",
-        "1 skipped",
-    ]
+    counts = "11 cases: 4 passed, 3 failed, 1 inconclusive, 2 raised, 1 skipped in 1.50 s"
+    assert counts in [fact.text for fact in page.one("header").all("dd")]
 
 
 def test_each_distinct_failure_is_described_once_by_its_simplest_case() -> None:

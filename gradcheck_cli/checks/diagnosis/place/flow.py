@@ -92,10 +92,6 @@ class Flow:
                 self._add(Definition(self, variable(target), statement, value, target, augmented=True, loops=loops))
             case ast.For(target=target, iter=value):
                 self._assign(statement, target, value, loops)
-            case ast.With(items=items):
-                for item in items:
-                    if item.optional_vars is not None:
-                        self._assign(statement, item.optional_vars, item.context_expr, loops)
             case ast.Return(value=ast.expr() as value):
                 values = list(value.elts) if isinstance(value, ast.Tuple | ast.List) else [value]
                 self.returned.append((statement, values))
