@@ -108,12 +108,7 @@ class Loader:
     ) -> Loaded:
         """Load; where an import fails put something in its place, and try again."""
         missing, warnings = Missing(file=home), list[str]()
-        with (
-            _explain_failure(home, file),
-            preserve_basics(),
-            _stdout_to_stderr() as printed,
-            importing,
-        ):
+        with _explain_failure(home, file), preserve_basics(), _stdout_to_stderr() as printed, importing:
             while True:
                 printed.truncate(printed.seek(0))  # what a try prints that fails is printed again by the next
                 try:
@@ -129,7 +124,7 @@ class Loader:
                     warnings.append(self._warning(error, name, home, file))
                 else:
                     if warnings:
-                        vars(module)[WARNINGS] = [*warnings, *vars(module).get(WARNINGS, ())]
+                        vars(module)[WARNINGS] = [*warnings, *_loaded(home, module).warnings]
                     return _loaded(home, module)
 
     def _warning(self, error: ModuleNotFoundError, name: str, home: str, file: Path | None) -> str:
@@ -165,8 +160,9 @@ class _NoSuchModuleError(Exception):
 
 
 def _loaded(home: str, module: ModuleType) -> Loaded:
-    """Return a module with the warnings of its first load."""
-    return Loaded(home=home, module=module, warnings=tuple(vars(module).get(WARNINGS, ())))
+    """Return a module with the warnings of its first load, unless its code put something else in their place."""
+    warnings = vars(module).get(WARNINGS)
+    return Loaded(home=home, module=module, warnings=tuple(warnings) if isinstance(warnings, list) else ())
 
 
 @contextmanager
