@@ -7,7 +7,6 @@ kill or a full disk; it is dropped. A file with anything else that is not as it 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -145,23 +144,12 @@ class Journal:
 
 def _open_regular(path: Path) -> int:
     """Open a regular file: a pipe would hang, and a device never end."""
-    with contextlib.suppress(FileNotFoundError):
-        _require_regular(path.stat())
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        _require_regular(os.fstat(descriptor))  # again: it may have been replaced
-    except BaseException:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode):
         raise UnusableError("it is a pipe or a device, of which nothing can be read again; name a file")
+    return descriptor
 
 
 def _parse(line: bytes) -> Any:

@@ -10,20 +10,19 @@ from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
+from gradcheck_cli.implementation.conventions.both_passes import class_passes, expanded, instance_passes
 from gradcheck_cli.implementation.conventions.classes import class_readings
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
-from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_class import own_class_readings
-from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.packing import packed
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, has_open_container
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
+from gradcheck_cli.implementation.conventions.unknown_class import unknown_class_readings
+from gradcheck_cli.implementation.conventions.unknown_function import unknown_readings
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Packing, Vocabulary, word
 from gradcheck_cli.layers.framework.layer import Layer
@@ -123,10 +122,10 @@ def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) ->
         cls: type = type(instance[0]) if instance else first
         made, forward, backward = instance or (None, *class_passes(cls))
         if not layer.reference:
-            return own_class_readings(cls, forward, backward, layer, made)
+            return unknown_class_readings(cls, forward, backward, layer, made)
         return class_readings(cls, forward, backward, layer, vocabulary, made)
     if not layer.reference:
-        return own_readings(objects, layer)
+        return unknown_readings(objects, layer)
     if layer.loss:
         if len(objects) > 1:
             raise MisfitError(f"`{name_of(first)}` does not return its gradient itself")

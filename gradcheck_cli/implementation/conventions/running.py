@@ -28,6 +28,7 @@ from gradcheck_cli.implementation.conventions.instances import (
     set_state,
     with_kept,
 )
+from gradcheck_cli.implementation.conventions.network_steps import Role
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, left_at_zero, origins
 from gradcheck_cli.implementation.conventions.reading import Reading
@@ -41,7 +42,6 @@ from gradcheck_cli.implementation.conventions.returned import (
     times_cotangent,
 )
 from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, has
-from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,

@@ -128,12 +128,18 @@ def has_open_container(slots: Iterable[Slot]) -> bool:
     return any(slot.is_open for slot in slots)
 
 
-def with_other_flags(backward: tuple[Slot, ...], forward: Iterable[Slot]) -> list[tuple[Slot, ...]]:
+def with_meaning(slots: Slots, name: str, kind: SlotKind, **meaning: Any) -> Slots:
+    """Return slots of which that of a name has another meaning."""
+    return tuple(replace(slot, kind=kind, **meaning) if slot.name == name else slot for slot in slots)
+
+
+def with_other_flags(backward: Slots, forward: Iterable[Slot]) -> list[Slots]:
     """List the slots in which a flag that backward alone has, such as `from_output=True`, is not at its default."""
     shared = {slot.name for slot in forward}
     flags = [slot for slot in backward if slot.is_flag and slot.kind is SlotKind.OMITTED and slot.name not in shared]
-    others = [(flag, replace(flag, kind=SlotKind.CONSTANT, value=not flag.default, by_name=True)) for flag in flags]
-    return [tuple(other if slot is flag else slot for slot in backward) for flag, other in others]
+    return [
+        with_meaning(backward, flag.name, SlotKind.CONSTANT, value=not flag.default, by_name=True) for flag in flags
+    ]
 
 
 def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value: object = None) -> Slot:

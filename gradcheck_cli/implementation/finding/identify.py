@@ -8,12 +8,12 @@ whose reference is reproduced. What is called after a layer and something more (
 from __future__ import annotations
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.boxes import boxed_operation
-from gradcheck_cli.implementation.conventions.expand import needs_adapter
-from gradcheck_cli.implementation.conventions.gradient_orders import LACKS, RAISES, right_gradients
+from gradcheck_cli.implementation.conventions.both_passes import needs_adapter
+from gradcheck_cli.implementation.conventions.gradient_fit import LACKS, RAISES, right_gradients
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, Tried, forward_fit
+from gradcheck_cli.implementation.conventions.variables import boxed_operation
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.inventory import Offer
 from gradcheck_cli.implementation.finding.names import known_layers, says_loss

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.both_passes import class_passes
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SIZE

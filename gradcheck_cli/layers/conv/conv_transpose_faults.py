@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -15,12 +15,10 @@ from gradcheck_cli.layers.conv.moved import Convolution, Numbers, displaced_wind
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.axes import OUT_COLUMN, OUT_ROW
 from gradcheck_cli.layers.framework.contributions import Contributions
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.faults import ADD
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
-
-Gradients = Mapping[str, Array]
 
 
 def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:

@@ -12,14 +12,11 @@ from gradcheck_cli.layers.conv.crops import crops, formulas
 from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts
 from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, too_few_windows, within
 from gradcheck_cli.layers.framework.axes import FILTER, Axis
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Backward, Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.faults import misread
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-Gradients = Mapping[str, Array]
-Backward = Callable[[Gradients, Array], Gradients]
 
 
 def faults(case: WindowedCase, problem: Problem) -> Iterator[Fault]:

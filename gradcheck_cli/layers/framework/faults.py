@@ -10,10 +10,10 @@ import numpy as np
 
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.contributions import Backward, Contributions, Gradients
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.contributions import Contributions
+from gradcheck_cli.layers.framework.fault import Backward, Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, as_dtype
 from gradcheck_cli.numeric.arrays import Array, working_dtype
 from gradcheck_cli.text.names import join_names
 
@@ -107,7 +107,7 @@ def _is_added(contributions: Contributions, name: str, over: tuple[int, ...]) ->
     """Tell whether an input is added to the output, as a bias is: its gradient is a sum of dout."""
     problem = contributions.problem
     wide = working_dtype(str(problem.cotangent.dtype))
-    inputs = {key: value.astype(wide) if value.dtype.kind == "f" else value for key, value in problem.inputs.items()}
+    inputs = {key: as_dtype(value, wide) for key, value in problem.inputs.items()}
     cotangent = problem.cotangent.astype(wide)
     summed = problem.parts(cotangent)[contributions.outputs[0]].sum(axis=over)
     return np.allclose(contributions.gradients(inputs, cotangent)[name], summed)

@@ -88,13 +88,11 @@ def _pass(source: Source, code: CodeType) -> Pass | None:
 
 def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:
     """Return the statements that may break a duty, and by that make arrays wrong, where nothing else explains these."""
-    broken = {name: duty.reason or "" for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
+    broken = {name for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
     if result.diagnosis or result.verdict is Verdict.ERROR:
         return []
     if "inputs_unchanged" in broken:
         return _distinct(one for each in passes for one in writes_into_inputs(each))
-    if "added up when" in broken.get("deterministic", ""):
-        return _distinct(one for each in passes for one in accumulates(each))
     if "deterministic" in broken:
         return _distinct(one for each in passes for one in draws(each))
     return []
@@ -194,13 +192,6 @@ def draws(own: Pass) -> list[Definition]:
     flow = own.main
     every = [Definition(flow, "", statement) for statement, _ in flow.statements]
     return [one for one in every if DRAWS(one)]
-
-
-def accumulates(own: Pass) -> list[Definition]:
-    """List the statements of a pass that add to what an earlier call left in the object."""
-    flow = own.main
-    found = [one for name, several in flow.definitions.items() if name.startswith("self.") for one in several]
-    return [one for one in found if one.augmented and all(other.augmented for other in flow.definitions[one.variable])]
 
 
 def _is_view(flow: Flow, name: str, views: set[str]) -> bool:
