@@ -95,7 +95,7 @@ def _assign_all(request: Request, surveys: Iterable[Survey]) -> list[Assignment]
         for spec, one in found.examined.items():
             if one.reason:
                 continue
-            asked, key = _in_dtype(request, found, spec), (one.layer, found.dtypes.get(spec, ""))
+            asked, key = _in_dtype(request, one.dtype), (one.layer, one.dtype)
             if one.cases:
                 assignments.append(assign(asked, spec, one.layer, _function_cases(asked, one.cases)))
                 continue
@@ -105,10 +105,9 @@ def _assign_all(request: Request, surveys: Iterable[Survey]) -> list[Assignment]
     return assignments
 
 
-def _in_dtype(request: Request, found: Survey, spec: str) -> Request:
+def _in_dtype(request: Request, own: str) -> Request:
     """Return the request in the dtype that code computes in by what it says, where no other was asked for."""
-    own = found.dtypes.get(spec) if request.dtypes == type(request).dtypes else None
-    return replace(request, dtypes=(own,)) if own else request
+    return replace(request, dtypes=(own,)) if own and request.dtypes == type(request).dtypes else request
 
 
 @frozen

@@ -28,7 +28,6 @@ class Survey:
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
     loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
-    dtypes: dict[str, str] = field(default_factory=dict)  #: in which code computes that says so
     printed: str = ""  #: while the file was loaded
 
 
@@ -73,7 +72,6 @@ def _survey(spec: str, code: UserCode) -> Survey:
         examined=dict(sorted(examined.items(), key=lambda one: one[1].layer == "function")),
         errors=errors,
         loose=inventory.loose(),
-        dtypes={offer.spec: offer.dtype for offer in inventory.offers if offer.dtype},
         others=unchecked,
         printed=printed,
     )

@@ -12,13 +12,16 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import agreeing
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Identified, identify_layer, is_base
-from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
+from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of, source_of
 from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.loading.load import Loader
+from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
+
+_NARROW = "float32"  #: the dtype of code that is checked in no other: of float64 it would be told to keep it
 
 
 @frozen
@@ -28,6 +31,7 @@ class Examined:
     layer: str = "function"
     cases: tuple[Case, ...] = ()  #: of no known layer, in the shapes that were found by trying
     reason: str | None = None  #: why it is not checked, and what to type
+    dtype: str = ""  #: in which functions compute by what they say, as `np.zeros(n, np.float32)` does; "" for any
 
 
 def examine(offer: Offer, loader: Loader) -> Examined | None:
@@ -38,11 +42,22 @@ def examine(offer: Offer, loader: Loader) -> Examined | None:
     if not offer.doubtful and (known is None or known.open or known.varies):
         tried = _try_shapes(offer, found)
     if known is None or (tried and _is_its_own(known, tried)):
-        return Examined(cases=tried.cases, reason=tried.reason) if tried else None
+        return Examined(cases=tried.cases, reason=tried.reason, dtype=_dtype_of(found)) if tried else None
     reason = known.reason
     if reason and tried and tried.reason and "gradcheck function" not in reason:
         reason = f"{reason}; {tried.reason}"
-    return Examined(layer=known.layer, reason=reason)
+    return Examined(layer=known.layer, reason=reason, dtype=_dtype_of(found))
+
+
+def _dtype_of(found: Candidate) -> str:
+    """Return the narrow dtype in which functions compute by what they, or those they call, say: `x.float()`."""
+    if found.makes_instances:
+        return ""
+    passes = [one for value in found.objects for one in (expanded((value,)) if inspect.isclass(value) else (value,))]
+    called = [f.__globals__.get(name) for f in filter(inspect.isfunction, passes) for name in names_read(f)]
+    called = [vars(one).get("__init__") if inspect.isclass(one) else one for one in called]
+    sources = [source_of(each) for each in (*passes, *filter(inspect.isfunction, called))]
+    return _NARROW if any(_NARROW in source or ".float()" in source for source in sources) else ""
 
 
 @frozen
