@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from gradcheck_cli.checks.diagnosis.reference import KINDS, Entry, entries
 
 _HEAD = """\
@@ -10,7 +12,8 @@ _HEAD = """\
 <!-- Written by `python -m docs.write`; edit gradcheck_cli/checks/diagnosis/causes.toml instead. -->
 
 Every cause that the program names has a code, in its reports as in JSON. `gradcheck explain CODE` shows one of the
-entries below on the screen, and `gradcheck explain` lists all codes.
+entries below on the screen, and `gradcheck explain` lists all codes. In the examples, `-` is code with the fault, and
+`+` the same lines without it.
 """
 
 
@@ -26,12 +29,18 @@ def markdown() -> str:
 
 
 def _section(entry: Entry) -> str:
-    lines = [f"### {', '.join(entry.codes)}\n", f"{_sentence(entry.brief)}\n", f"{entry.meaning}\n"]
+    lines = [f"### {', '.join(entry.codes)}\n", f"{_sentence(entry.brief)} {entry.meaning}\n"]
     if entry.shows:
         lines.append(f"Where it shows: {entry.shows}\n")
     if entry.wrong:
-        lines.append(f"Wrong:\n\n```python\n{entry.wrong}\n```\n\nRight:\n\n```python\n{entry.right}\n```\n")
+        lines.append(f"```diff\n{_difference(entry)}\n```\n")
     return "\n".join(lines)
+
+
+def _difference(entry: Entry) -> str:
+    """Return the example as a correction: lines of the wrong code after a minus, of the right code after a plus."""
+    wrong, right = entry.wrong.split("\n"), entry.right.split("\n")
+    return "\n".join(line.rstrip() for line in difflib.ndiff(wrong, right) if not line.startswith("?"))
 
 
 def _cell(text: str) -> str:

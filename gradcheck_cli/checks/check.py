@@ -95,7 +95,7 @@ def check_function(
     Raises:
         TypeError: the function cannot be called so, or has nothing to differentiate.
     """
-    from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments  # only for functions
+    from gradcheck_cli.implementation.conventions.given_arguments import bind_arguments  # only for functions
     from gradcheck_cli.implementation.from_python import from_functions
 
     arguments = bind_arguments(function, args, kwargs)

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -25,9 +24,6 @@ _SOON = 0.001
 
 #: Seconds from one drawing to the next.
 _INTERVAL = 0.1
-
-#: Seconds over which the rate is taken, or longer where no result came in that time: then since before the latest.
-_RATED = 10.0
 
 _BAR = 20  #: columns
 _ERASE = "\r\x1b[K"
@@ -121,7 +117,7 @@ class SearchLine(_Line):
 
 
 class ProgressLine(_Line):
-    """The results so far, and the pace."""
+    """The results so far, and the time that the others may take."""
 
     def __init__(
         self,
@@ -138,7 +134,7 @@ class ProgressLine(_Line):
         self._upcoming = upcoming
         self._next = next(upcoming, None)
         self._done = self._failed = 0
-        self._history = deque([(time.monotonic(), 0.0)])  # when which number of results was first seen
+        self._started = time.monotonic()
 
     def add(self, result: CaseResult) -> None:
         """Count a result that has been reported, and let the line come back."""
@@ -148,37 +144,25 @@ class ProgressLine(_Line):
             self._next = next(self._upcoming, None)
         self._hidden = False
 
-    def draw(self) -> None:
-        """Write the line over itself, and note the pace."""
-        if self._hidden:
-            return
-        now, done = time.monotonic(), self._done + self._share_done()
-        if self._history[-1][1] < done:
-            self._history.append((now, done))
-        while len(self._history) > 2 and self._history[1][0] <= now - _RATED:
-            self._history.popleft()
-        super().draw()
-
     def text(self, columns: int) -> str:
         """Return the line, of which what does not fit into the columns is left out from the right."""
-        failed = f"{self._failed} failed"
-        parts = [f"{self._done:,}/{self._total:,}", failed, self._pace()]
+        failed, done = f"{self._failed} failed", self._done + self._share_done()
+        parts = [f"{self._done:,}/{self._total:,}", failed, self._pace(done)]
         if self._next is not None:
             name, case = self._next
             parts.append(clean(f"{name}  {case.label()} {case.dtype}"))
         if columns >= 3 * _BAR:
-            filled = min(_BAR, int(_BAR * self._history[-1][1] / self._total))
+            filled = min(_BAR, int(_BAR * done / self._total))
             parts.insert(0, self._filled * filled + self._empty * (_BAR - filled))
-        line = "  ".join(parts)[: max(0, columns)]
+        line = "  ".join(filter(None, parts))[: max(0, columns)]
         return line.replace(failed, f"\x1b[1;31m{failed}\x1b[0m", 1) if self._color and self._failed else line
 
-    def _pace(self) -> str:
-        (start, before), now, done = self._history[0], time.monotonic(), self._history[-1][1]
-        rate = (done - before) / (now - start) if now > start else 0.0
-        if not rate:
-            return "-/s"
+    def _pace(self, done: float) -> str:
+        """Return the rate so far, and the time that the rest takes at that rate; empty before the first result."""
+        if not done:
+            return ""
+        rate = done / max(time.monotonic() - self._started, 1e-3)
         minutes, seconds = divmod(round((self._total - done) / rate), 60)
         hours, minutes = divmod(minutes, 60)
         left = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-        pace = f"{rate:.0f}/s  " if rate >= 10 else f"{rate:.1f}/s  " if rate >= 0.05 else ""
-        return f"{pace}{left} left"
+        return f"{rate:.3g}/s  {left} left"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from gradcheck_cli.checks.method import METHODS
 from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.cli.collisions import refuse_collisions
 from gradcheck_cli.cli.flags import OUTPUT, flag
-from gradcheck_cli.cli.values import ADAPTER, JOBS, SHARD, FileName, names, path, positive_number, quoted, whole_number
+from gradcheck_cli.cli.values import ADAPTER, JOBS, SHARD, FileName, names, path, positive_number, whole_number
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST, Limits
 from gradcheck_cli.numeric.arrays import DTYPES
@@ -239,13 +238,6 @@ def _validate(request: Request) -> None:
             raise click.BadParameter(f"{reason}.", param_hint=f"--{output.name}")
     builtin = request.layer.builtin if request.layer else ()
     implementations = [name for name in (*request.implementations, request.adapter) if name and name not in builtin]
-    for name in implementations:
-        home = name if name.endswith((".py", ".ipynb")) else name.rpartition(":")[0] or name
-        try:
-            Path(home).stat()
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                raise click.UsageError(f"{quoted(name)}: {error.strerror}; give FILE.py.") from error
     written = request.files | ({} if request.resume is None else {"--resume": request.resume})
     if written:
         read = {} if request.since is None else {"--since": request.since}

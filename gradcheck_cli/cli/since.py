@@ -14,6 +14,7 @@ from gradcheck_cli.cli.plan import Plan
 from gradcheck_cli.cli.recorded import Recorded, UnreadableError, read_report
 from gradcheck_cli.cli.request import Request
 from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.engine.journal import changes
 from gradcheck_cli.implementation.loading.paths import files_of, split_spec
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.results.result import CaseResult, Verdict
@@ -138,15 +139,4 @@ def _difference(old: Recorded, request: Request, sources: Sources, versions: Map
     then: dict[str, Any] = {**old.versions, "the layer": old.origin.layer, "the platform": old.origin.platform}
     compared = {**now, "the layer": new.layer, "the platform": new.platform, **new.settings}
     then |= old.origin.settings
-    changed = [name for name, value in compared.items() if then.get(name) != value]
-    return "; ".join(f"{name} was {_shown(then.get(name))}, now {_shown(compared[name])}" for name in changed) or None
-
-
-def _shown(value: Any) -> str:
-    return (
-        "not given"
-        if value is None or value == []
-        else ",".join(map(str, value))
-        if isinstance(value, list)
-        else str(value)
-    )
+    return "; ".join(changes(then, compared)) or None

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.inside_calls import MOST_BYTES, cotangents
-from gradcheck_cli.engine.user_code import ReportedError
+from gradcheck_cli.engine.user_code import ReportedError, error_in
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
@@ -163,8 +163,10 @@ class _Calls:
                     self._unmade.appendleft(call)
                 self._make_calls()
             self._receive()
-        if returned not in call.answer.value:
-            self._code.raise_error(call.answer.value)
+        with self._code.reading():
+            error = None if returned in call.answer.value else error_in(call.answer.value)
+        if error is not None:
+            raise error
         return call.answer, call.number
 
     def _new(self, step: Step, number: int | None) -> _Call:
@@ -185,19 +187,19 @@ class _Calls:
         begins, dropped = self._begins, tuple(self._dropped)
         self._begins = None
         self._dropped.clear()
-        self._code.process.send(inside.call_passes, begins, requests, dropped)
+        self._code.send(inside.call_passes, begins, requests, dropped)
 
     def _receive(self) -> None:
         """Wait for the answers to the calls under way. A death is that of the one that was made last."""
         under_way, self._under_way = self._under_way, []
         try:
-            several = self._code.answer()
+            several = self._code.receive()
         except ProcessDiedError as death:
             if 0 < death.step <= len(under_way) and (when := under_way[death.step - 1].step.when):
                 death.add_note(f" when it was called {when}")
             raise
         with self._code.reading():
-            values, goes_on = several.value
+            values, goes_on = several.value["calls"], several.value["goes_on"]
             if not 0 < len(values) <= len(under_way):
                 raise ProtocolError("answers to other calls")
         for call, value in zip(under_way, values, strict=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.engine.sanitize import sanitize
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.guarded import GuardedRunner
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.engine.task import Task
+    from gradcheck_cli.engine.user_code import UserCode
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -40,7 +40,7 @@ class Checker:
 
     def __init__(self) -> None:
         self._runner: tuple[Task, GuardedRunner] | None = None
-        self._process: tuple[str, Process] | None = None  # and the file that is loaded there
+        self._code: tuple[str, UserCode] | None = None  # and the file that is loaded there
         self.tally = Tally()
 
     def find(self, task: Task, case: Case) -> None:
@@ -65,13 +65,13 @@ class Checker:
         """Find all that can be checked in a file or module. It raises what `survey.survey` does."""
         from gradcheck_cli.engine.survey import survey  # only where no layer is named
 
-        return survey(spec, partial(self._process_for, spec, limits))
+        return survey(spec, self._code_of(spec, limits))
 
     def close(self) -> None:
         """End the process of user code, if there is one."""
-        process, self._runner, self._process = self._process, None, None
-        if process is not None:
-            process[1].close()
+        code, self._runner, self._code = self._code, None, None
+        if code is not None:
+            code[1].close()
 
     def _check(self, task: Task, case: Case) -> CaseResult:
         try:
@@ -89,19 +89,19 @@ class Checker:
         if self._runner is None or self._runner[0] != task:
             from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
 
-            self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits), self.tally)
+            self._runner = task, GuardedRunner(task, self._code_of(task.spec, task.limits), self.tally)
         return self._runner[1]
 
-    def _process_for(self, spec: str, limits: Limits) -> Process:
+    def _code_of(self, spec: str, limits: Limits) -> UserCode:
         """Return the process in which the file of an implementation is loaded, or a new one."""
-        from gradcheck_cli.guard.process import Process  # 20 ms, and not for built-in layers
+        from gradcheck_cli.engine.user_code import UserCode  # 20 ms, and not for built-in layers
         from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
 
         home, _ = split_spec(spec)
-        if self._process is None or self._process[0] != home or self._process[1].limits != limits:
+        if self._code is None or self._code[0] != home or self._code[1].limits != limits:
             self.close()
-            self._process = home, Process(limits)
-        return self._process[1]
+            self._code = home, UserCode(limits)
+        return self._code[1]
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.checks.diagnosis.place.locate import with_place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.errors import describe_error
-from gradcheck_cli.engine.inside_calls import describe_raised, make_calls, session
+from gradcheck_cli.engine.inside_calls import calls_made, describe_raised, make_calls, session
 from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
@@ -116,7 +116,7 @@ def _begin(task: Task, case: Case) -> Answer:
 def call_passes(begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answer:
     """Make calls of an implementation, as `make_calls` does; the first of a case say which implementation."""
     begun = _begin(*begins) if begins else Answer(None)
-    return make_calls(steps, dropped) if begun.value is None else Answer([[begun.value], False])
+    return make_calls(steps, dropped) if begun.value is None else calls_made([begun.value], goes_on=False)
 
 
 def has_drawn(seed: int) -> Answer:

@@ -98,14 +98,19 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answ
                     session.code.seed(seed)
                 found.append(_PASSES[make](number, *arguments, arrays, watched=watched))
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
-            return Answer([[*found, describe_raised(error)], False], arrays)
+            return calls_made([*found, describe_raised(error)], arrays, goes_on=False)
         returned = [array.tobytes() for array in arrays[before:]] if repeats or make not in session.first else []
         if (session.first.setdefault(make, returned) != returned and repeats) or found[-1].get("left") == "none":
-            return Answer([found, False], arrays)
+            return calls_made(found, arrays, goes_on=False)
         size += sum(array.nbytes for array in arrays[before:])
         if now() > deadline or size > MOST_BYTES:
             break
-    return Answer([found, True], arrays)
+    return calls_made(found, arrays, goes_on=True)
+
+
+def calls_made(calls: list[dict[str, Any]], arrays: Sequence[Array] = (), *, goes_on: bool) -> Answer:
+    """Answer with what calls returned, of which the last may be an error, and whether more can be made."""
+    return Answer({"calls": calls, "goes_on": goes_on}, arrays)
 
 
 def _forward(

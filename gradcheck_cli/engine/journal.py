@@ -7,7 +7,6 @@ kill or a full disk; it is dropped. A file with anything else that is not as it 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -145,23 +144,12 @@ class Journal:
 
 def _open_regular(path: Path) -> int:
     """Open a regular file: a pipe would hang, and a device never end."""
-    with contextlib.suppress(FileNotFoundError):
-        _require_regular(path.stat())
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        _require_regular(os.fstat(descriptor))  # again: it may have been replaced
-    except BaseException:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode):
         raise UnusableError("it is a pipe or a device, of which nothing can be read again; name a file")
+    return descriptor
 
 
 def _parse(line: bytes) -> Any:
@@ -184,9 +172,14 @@ def _require_same_run(first: bytes, run: Mapping[str, Any]) -> None:
     if (version := before.get(_TITLE)) != _VERSION:
         versions = f"its format is version {_show(version)[:20]}, and this program writes version {_VERSION}"
         raise UnusableError(f"{versions}; name another file")
-    if changed := [name for name in run if before.get(name) != run[name]]:
-        changes = ", ".join(f"{name} was {_show(before.get(name))}, now {_show(run[name])}" for name in changed)
-        raise UnusableError(f"it is of another run: {changes}; run as before, or name another file")
+    if changed := changes(before, run):
+        raise UnusableError(f"it is of another run: {', '.join(changed)}; run as before, or name another file")
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what two runs depend on differently: `--tol was not given, now 50.0`."""
+    changed = [name for name in now if before.get(name) != now[name]]
+    return [f"{name} was {_show(before.get(name))}, now {_show(now[name])}" for name in changed]
 
 
 def _key(number: int, case: Mapping[str, Any]) -> bytes:
@@ -198,4 +191,4 @@ def _show(value: object) -> str:
     if isinstance(value, list) and value:
         more = len(value) - _MOST_ITEMS
         return ", ".join(map(str, value[:_MOST_ITEMS])) + (f" and {more} more" if more > 0 else "")
-    return "not given" if value is None else str(value)
+    return "not given" if value is None or value == [] else str(value)

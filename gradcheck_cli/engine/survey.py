@@ -10,7 +10,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, ReportedError, UserCode, describe_death, report_failure
-from gradcheck_cli.guard.process import Process, ProcessDiedError
+from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_its_own
@@ -40,20 +40,20 @@ class Survey:
     printed: str = ""  #: while the file was loaded
 
 
-def survey(spec: str, process: Callable[[], Process]) -> Survey:
+def survey(spec: str, code: UserCode) -> Survey:
     """Find all that can be checked in a file or module. A bug in the checker is an error of the file.
 
     What is named after a layer, and hangs or crashes when it is tried, is taken for that layer.
 
     Args:
         spec: the file or module.
-        process: returns the process in which it is loaded.
+        code: the process in which it is loaded.
 
     Raises:
         ImplementationNotFoundError: it cannot be loaded, or has nothing that can be checked.
     """
     try:
-        return _survey(spec, UserCode(process()))
+        return _survey(spec, code)
     except ImplementationNotFoundError:
         raise
     except ReportedError as error:
@@ -65,7 +65,7 @@ def survey(spec: str, process: Callable[[], Process]) -> Survey:
 def _survey(spec: str, code: UserCode) -> Survey:
     _ = len([*LAYERS.values()])  # imports them before the fork: a process that is started anew has them too
     inventory = _take_inventory(code, spec)
-    printed = code.process.take_output()
+    printed = code.take_output()
     found = {offer: _try(code, offer) for offer in inventory.offers}
     tried = {offer: _shapes(code, offer) for offer, one in found.items() if not one or _is_open(one)}
     for offer, one in tried.items():
@@ -118,7 +118,7 @@ def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
         inventory, home = code.read(Inventory, inside.inventory, spec), shown_home(split_spec(spec)[0])
         if inventory is None or not all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves)):
-            raise code.process.distrusted()  # it offers what is in another file
+            raise code.distrusted()  # it offers what is in another file
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death

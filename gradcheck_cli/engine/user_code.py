@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.guard.frames import describe_user_stack
-from gradcheck_cli.guard.process import ProcessDiedError, RequestFailedError
+from gradcheck_cli.guard.process import Process, ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import ProtocolError
 from gradcheck_cli.implementation.implementation import (
     ImplementationError,
@@ -24,7 +24,6 @@ from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
 if TYPE_CHECKING:
     from gradcheck_cli.guard.crash import Frame
-    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.guard.protocol import Answer
     from gradcheck_cli.results.result import Place
 
@@ -33,16 +32,14 @@ if TYPE_CHECKING:
 #: The phase in which an implementation crashed whose module could be imported.
 WHEN_TRIED = " when it was tried on a small case"
 
-
 #: Lines of a message that lists candidates to choose from.
 _MOST_LINES = 60
-
 
 #: What reading raises where an answer is not what it should be.
 _NO_ANSWER = (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
-class ReportedError(Exception):
+class ReportedError(RequestFailedError):
     """User code could not be loaded, tried or called, other than because it is not there."""
 
     def __init__(self, report: ErrorReport) -> None:
@@ -54,25 +51,8 @@ class ReportedError(Exception):
 FAILURES = (ProcessDiedError, ReportedError, ImplementationNotFoundError)
 
 
-class _Reading(NamedTuple):  # as a generator it would take 10 us of each call
-    """Ends a process whose answer is not what it should be."""
-
-    process: Process
-
-    def __enter__(self) -> None:
-        """Begin to read an answer."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """End the process if its answer made no sense."""
-        if isinstance(error, _NO_ANSWER):
-            raise self.process.distrusted() from error
-
-
-class UserCode:
+class UserCode(Process):
     """The process of user code, and what it can be asked."""
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
 
     def ask(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Have a function of `inside` called.
@@ -80,17 +60,21 @@ class UserCode:
         Raises:
             ImplementationNotFoundError: as the function does.
             ReportedError: user code raised, or there may be a bug in the checker.
-            ProcessDiedError: the process died.
+            ProcessDiedError: the process died, or its answer made no sense.
         """
-        self.process.send(function, *arguments)
-        answer = self.answer()
-        self.raise_error(answer.value, of_call=False)
+        self.send(function, *arguments)
+        answer = self.receive()
+        with self.reading():
+            if isinstance(error := error_in(answer.value), ImplementationError | NotExpressibleError):
+                raise ProtocolError("an error of a call where there was none")
+        if error is not None:
+            raise error
         return answer
 
-    def answer(self) -> Answer:
-        """Wait for the next answer; one may be an error, for `raise_error`."""
+    def receive(self) -> Answer:
+        """Wait for the next answer, which may be an error."""
         try:
-            return self.process.receive()
+            return super().receive()
         except RequestFailedError as error:
             raise ReportedError(_doubtful_bug(str(error))) from error
 
@@ -100,26 +84,27 @@ class UserCode:
         with self.reading():
             return None if answer.value is None else read(cls, answer.value)
 
-    def raise_error(self, value: Any, *, of_call: bool = True) -> None:
-        """Raise the error that a request or a call was answered with, if it was.
-
-        Raises:
-            ImplementationError, NotExpressibleError: a pass did.
-        """
-        with self.reading():
-            error = _error_in(value)
-            if not of_call and isinstance(error, ImplementationError | NotExpressibleError):
-                raise ProtocolError("an error of a call where there was none")
-        if error is not None:
-            raise error
-
     def reading(self) -> _Reading:
         """Read an answer in a block: if it is not what it should be, the process is ended."""
-        return _Reading(self.process)
+        return _Reading(self)
 
 
-def _error_in(value: Any) -> Exception | None:
-    """Return the error that a call was answered with, if it was."""
+class _Reading(NamedTuple):  # as a generator it would take 10 us of each call
+    """Ends a process whose answer is not what it should be."""
+
+    code: UserCode
+
+    def __enter__(self) -> None:
+        """Begin to read an answer."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """End the process if its answer made no sense."""
+        if isinstance(error, _NO_ANSWER):
+            raise self.code.distrusted() from error
+
+
+def error_in(value: Any) -> Exception | None:
+    """Return the error that a request or a call was answered with, if it was."""
     match value:
         case {"raised": [reason, traceback, frame]}:
             return ImplementationError(str(reason), None if traceback is None else str(traceback), _frame(frame))

@@ -17,7 +17,7 @@ from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.guard.limits import NO_LIMITS
 from gradcheck_cli.guard.process import Process
 from gradcheck_cli.guard.protocol import Answer
-from gradcheck_cli.guard.running import Fresh
+from gradcheck_cli.guard.supervisor import Fresh
 
 #: Each of several processes on a machine gets one core. A user's own setting is kept.
 _ONE_THREAD = dict.fromkeys(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import os
 import socket
 import struct
+import tempfile
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,28 +21,35 @@ if TYPE_CHECKING:
 #: Arrays of more bytes go through shared memory.
 LARGE = 2**16
 
-#: Bytes of address space that are shared for large arrays, half for each direction. Memory is taken as it is used.
-_AREA = 2**33
+#: Bytes that are shared for large arrays, half for each direction, and where they begin, after those of a clock. Memory
+#: is taken as it is used.
+_AREA, _START = 2**33, mmap.ALLOCATIONGRANULARITY
 _NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux
 
 
-def shared_area() -> memoryview | None:
-    """Return memory that is shared with processes that are forked later; None where there is none."""
-    try:
-        return memoryview(mmap.mmap(-1, _AREA, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _NO_RESERVE))
-    except OSError:
-        return None
+def shared_memory() -> int:
+    """Return the descriptor of memory for another process too; a page, where it would be a file of a disk."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("gradcheck")
+        os.truncate(descriptor, _START + _AREA)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+        os.truncate(descriptor, _START)
+    return descriptor
 
 
 class Channel:
     """One end of a connection. A message is answered before the next is sent."""
 
-    def __init__(self, connection: socket.socket, area: memoryview | None, *, asks: bool) -> None:
-        """Use a socket, and memory of which the first half is for requests and the second for answers."""
+    def __init__(self, connection: socket.socket, memory: int, *, asks: bool) -> None:
+        """Use a socket, and of shared memory one half for requests and one for answers, if it is large enough."""
         self.connection = connection
-        halves = None if area is None else (area[: _AREA // 2], area[_AREA // 2 :])
-        self._sent = halves and halves[not asks]
-        self._received = halves and halves[asks]
+        self._sent = self._received = None
+        with contextlib.suppress(OSError, ValueError):  # there is none, or no room for it
+            whole = mmap.mmap(memory, _AREA, flags=mmap.MAP_SHARED | _NO_RESERVE, offset=_START)
+            halves = memoryview(whole)[: _AREA // 2], memoryview(whole)[_AREA // 2 :]
+            self._sent, self._received = halves[not asks], halves[asks]
         self.largest = 0  #: bytes of the largest message through shared memory
 
     def fileno(self) -> int:

@@ -14,14 +14,13 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.guard import clock as clocks
+from gradcheck_cli.guard.channel import Channel
 from gradcheck_cli.guard.crash import STACK_SIGNAL
 from gradcheck_cli.guard.frames import format_bug
 from gradcheck_cli.guard.limits import limit_memory
 from gradcheck_cli.guard.protocol import Answer, decode_request, encode
 
 if TYPE_CHECKING:
-    from gradcheck_cli.guard.channel import Channel
-    from gradcheck_cli.guard.clock import Clock
     from gradcheck_cli.guard.limits import Limits
 
 #: The exit code of a process that cannot answer because user code has closed its connection.
@@ -34,22 +33,26 @@ FAILED = "failed"
 _HIGHEST = 20_000
 
 
-class Ends(NamedTuple):
-    """What the process has of its connections to the checker."""
+class Descriptors(NamedTuple):
+    """What connects the process with the checker."""
 
-    channel: Channel
-    output: int  #: a descriptor to print to
-    stacks: int  #: a descriptor for the fault handler
+    channel: int  #: a socket
+    output: int  #: to print to
+    stacks: int  #: for the fault handler
+    memory: int  #: that is shared
 
 
-def serve(ends: Ends, clock: Clock, limits: Limits) -> None:
-    """Answer requests until there are no more.
+def serve(ends: Descriptors, limits: Limits, folder: str | None) -> None:
+    """Answer requests until there are no more, starting in a folder if one is given.
 
     A request is (function, arguments). What the function raises is answered with its traceback: whoever asked decides
     what that means, since user code may have raised it, or have changed what the function relies on.
     """
-    channel = _isolate(ends, limits)
-    clocks.install(clock)
+    if folder is not None:
+        os.chdir(folder)
+    clock = clocks.install(ends.memory)
+    channel = _isolate(ends)
+    limit_memory(limits.bytes)
     process_id, leave = os.getpid, os._exit  # kept, because user code may replace them
     process = process_id()
     with contextlib.suppress(EOFError):  # the checker is gone
@@ -75,8 +78,8 @@ def _flush() -> None:
             stream.flush()  # type: ignore[union-attr]
 
 
-def _isolate(ends: Ends, limits: Limits) -> Channel:
-    """Separate the process from the checker's terminal: own session, no stdin, output elsewhere; and set limits.
+def _isolate(ends: Descriptors) -> Channel:
+    """Separate the process from the checker's terminal: own session, no stdin, output elsewhere.
 
     The descriptors of the protocol are moved to where nothing is written by mistake.
     """
@@ -84,10 +87,8 @@ def _isolate(ends: Ends, limits: Limits) -> Channel:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a fork of a program ignores it until here
     for default in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(default, signal.SIG_DFL if default != signal.SIGPIPE else signal.SIG_IGN)
-    channel, stacks = ends.channel, _hide(ends.stacks)
-    hidden = socket.socket(fileno=_hide(channel.fileno()))
-    channel.connection.close()
-    channel.connection = hidden
+    stacks = _hide(ends.stacks)
+    channel = Channel(socket.socket(fileno=_hide(ends.channel)), ends.memory, asks=False)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(ends.output, 1)
     os.dup2(ends.output, 2)
@@ -97,7 +98,6 @@ def _isolate(ends: Ends, limits: Limits) -> Channel:
     faulthandler.enable(file=stacks)
     if STACK_SIGNAL is not None:
         faulthandler.register(STACK_SIGNAL, file=stacks)
-    limit_memory(limits.bytes)
     return channel
 
 

@@ -17,7 +17,7 @@ now, _process_id = time.monotonic, os.getpid  # kept, because user code may repl
 _SINCE, _DEPTH, _CALLS, _STEP = range(4)
 
 #: The size of a clock in memory.
-BYTES = 32
+_BYTES = 32
 
 
 class Clock:
@@ -26,9 +26,9 @@ class Clock:
     User code that finds it may write to it. Whoever reads it has a limit of its own for a whole request.
     """
 
-    def __init__(self, descriptor: int = -1) -> None:
-        """Make a clock for processes that are forked from this one, or that are given the descriptor of a file."""
-        self._shared = memoryview(mmap.mmap(descriptor, BYTES)).cast("d")
+    def __init__(self, memory: int) -> None:
+        """Make a clock of shared memory, of which it takes the first bytes."""
+        self._shared = memoryview(mmap.mmap(memory, _BYTES)).cast("d")
         self._owner = 0  # the process that may write
 
     def start(self) -> None:
@@ -77,10 +77,11 @@ class Clock:
 _clock: Clock | None = None  # of this process, as its only thread is
 
 
-def install(clock: Clock) -> None:
-    """Have this clock time all calls of user code in this process."""
+def install(memory: int) -> Clock:
+    """Have a clock in shared memory time all calls of user code in this process."""
     global _clock  # noqa: PLW0603  # set once, at the start of a guarded process
-    _clock = clock
+    _clock = Clock(memory)
+    return _clock
 
 
 def in_guarded_process() -> bool:

@@ -19,7 +19,7 @@ from gradcheck_cli.guard.running import Running
 if TYPE_CHECKING:
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.guard.running import Fresh
+    from gradcheck_cli.guard.supervisor import Fresh
 
 #: Seconds for a process that closed its connection to end, and for one to go on where no call of user code runs.
 _GRACE = 2.0

@@ -9,20 +9,18 @@ import select
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.guard.channel import Channel, shared_area
-from gradcheck_cli.guard.child import Ends, serve
-from gradcheck_cli.guard.clock import BYTES, Clock
+from gradcheck_cli.guard.channel import Channel, shared_memory
+from gradcheck_cli.guard.child import Descriptors
+from gradcheck_cli.guard.clock import Clock
 from gradcheck_cli.guard.crash import MAX_REPORT, STACK_SIGNAL, main_stack
 from gradcheck_cli.guard.descendants import children, end_descendants, reap
 from gradcheck_cli.guard.limits import held_memory
 from gradcheck_cli.guard.output import Output, is_ready
-from gradcheck_cli.guard.supervisor import adopt_orphans, end_group, start_fresh, start_supervised
+from gradcheck_cli.guard.supervisor import Fresh, adopt_orphans, end_group, start_supervised
 
 if TYPE_CHECKING:
     from gradcheck_cli.guard.crash import Frame
@@ -41,16 +39,6 @@ _KEPT = 4096
 FORKS = sys.platform == "linux"
 
 
-class Fresh(NamedTuple):
-    """How a fresh Python is started, which prints to stderr.
-
-    The number of threads of a BLAS that is loaded is fixed, and a fork of a process with threads may hang.
-    """
-
-    environment: Mapping[str, str]  #: variables besides those of this process, which are preferred
-    folder: str | None = None  #: in which it starts, if not in the current one
-
-
 class Running:
     """A process that runs, its supervisor, and the connections with it."""
 
@@ -59,9 +47,10 @@ class Running:
         self.pid = -1
         self._supervisor: int | None = None
         ours, theirs = socket.socketpair()
-        is_fork = fresh is None and FORKS
-        area = shared_area() if is_fork else None
-        self.channel = Channel(ours, area, asks=True)
+        memory = shared_memory()
+        self.clock = Clock(memory)
+        self.clock.start()
+        self.channel = Channel(ours, memory, asks=True)
         self.channel.bound_sending(min(max(limits.seconds, _LEAST_SENDING), _MOST_SENDING))
         prints, output = os.pipe() if fresh is None else (-1, os.dup(2))
         self.output = Output(prints, _KEPT, _KEPT) if fresh is None else None
@@ -72,24 +61,13 @@ class Running:
         adopt_orphans()
         self._others = children(os.getpid())  # that were started before it
         atexit.register(self.close)  # before it is started, for Ctrl-C may come next
-        if is_fork:
-            self.clock = Clock()
-            self.clock.start()
-            _ = np.random.Generator  # imports NumPy before the fork, once for all processes
-            ends = Ends(Channel(theirs, area, asks=False), output, stacks)
-            started = start_supervised(serve, ends, self.clock, limits)
-        else:
-            with tempfile.TemporaryFile() as file:
-                file.truncate(BYTES)
-                self.clock = Clock(file.fileno())
-                self.clock.start()
-                environment, folder = fresh or Fresh({})
-                descriptors = theirs.fileno(), output, stacks, file.fileno()
-                started = start_fresh(descriptors, limits, folder, environment | os.environ)
+        _ = np.random.Generator  # imports NumPy before a fork, once for all processes
+        ends = Descriptors(theirs.fileno(), output, stacks, memory)
+        started = start_supervised(ends, limits, fresh if FORKS else fresh or Fresh({}))
         self._supervisor, self.pid, self._line = started
         theirs.close()
-        os.close(output)
-        os.close(stacks)
+        for descriptor in ends[1:]:
+            os.close(descriptor)
         self.inherited = held_memory(self.pid)  #: bytes that it has of this process
         self._events = select.poll()
         for end in (ours.fileno(), self._line.fileno(), read, *([prints] if self.output else [])):

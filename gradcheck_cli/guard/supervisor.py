@@ -15,13 +15,14 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.guard.descendants import end_descendants, reap
 
 if TYPE_CHECKING:
+    from gradcheck_cli.guard.child import Descriptors
     from gradcheck_cli.guard.limits import Limits
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -35,8 +36,8 @@ _PROGRAM = """\
 import json, sys
 path, arguments = json.loads(sys.argv.pop())
 sys.path[:] = path
-from gradcheck_cli.guard.supervisor import supervise_fresh
-supervise_fresh(*arguments)
+from gradcheck_cli.guard.supervisor import supervise
+supervise(*arguments)
 """
 
 
@@ -49,58 +50,66 @@ class Supervised(NamedTuple):
     line: socket.socket
 
 
-def start_supervised(run: Callable[..., None], *arguments: object) -> Supervised:
-    """Fork the supervisor, and have it fork the process that calls `run`. User code may set a low recursion limit.
+class Fresh(NamedTuple):
+    """How a fresh Python is started, which prints to stderr.
+
+    The number of threads of a BLAS that is loaded is fixed, and a fork of a process with threads may hang.
+    """
+
+    environment: Mapping[str, str]  #: variables besides those of this process, which are preferred
+    folder: str | None = None  #: in which it starts, if not in the current one
+
+
+def start_supervised(ends: Descriptors, limits: Limits, fresh: Fresh | None) -> Supervised:
+    """Start the supervisor, by a fork or as a fresh Python, and have it fork the process that serves.
 
     Raises:
         OSError: the system has no more processes.
     """
     ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        _supervise(theirs, run, *arguments)
-    return _started(pid, ours, theirs)
+    arguments = (theirs.fileno(), *ends, limits.seconds, limits.memory, fresh and fresh.folder)
+    if fresh is None:
+        pid = os.fork()
+        if pid == 0:
+            supervise(*arguments)
+    else:
+        for descriptor in (theirs.fileno(), *ends):
+            os.set_inheritable(descriptor, True)  # noqa: FBT003  # it takes no name
+        path = [*sys.path, str(Path(__file__).parents[2])]
+        command = [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps([path, arguments])]
+        pid = os.posix_spawn(sys.executable, command, {**fresh.environment, **os.environ})
+    theirs.close()
+    return Supervised(pid, int.from_bytes(ours.recv(4), "little"), ours)
 
 
-def start_fresh(
-    descriptors: tuple[int, ...], limits: Limits, folder: str | None, environment: Mapping[str, str]
-) -> Supervised:
-    """Run the supervisor as a fresh Python, and have it fork the process that serves.
-
-    Args:
-        descriptors: of the channel, output, stacks and the clock.
-        limits: of the process.
-        folder: in which it starts, if not in the current one.
-        environment: its variables.
-    """
-    ours, theirs = socket.socketpair()
-    passed = (theirs.fileno(), *descriptors)
-    for descriptor in passed:
-        os.set_inheritable(descriptor, True)  # noqa: FBT003  # it takes no name
-    path = [*sys.path, str(Path(__file__).parents[2])]
-    arguments = [*passed, limits.seconds, limits.memory, folder]
-    command = [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps([path, arguments])]
-    pid = os.posix_spawn(sys.executable, command, environment)
-    return _started(pid, ours, theirs)
-
-
-def supervise_fresh(line: int, *arguments: Any) -> None:
-    """Be the supervisor. The process is forked before anything can start a thread, and imports what it needs."""
-    _supervise(socket.socket(fileno=line), _serve, *arguments)
+def supervise(connection: int, *arguments: Any) -> None:
+    """Be the supervisor: fork the process before anything can start a thread, wait, and end this one."""
+    try:
+        line = socket.socket(fileno=connection)
+        os.setsid()  # Ctrl-C in the terminal is for the checker
+        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+        adopt_orphans()
+        child = os.fork()
+        if child == 0:
+            _control(_DIE_WITH_PARENT, signal.SIGKILL)
+            _serve(*arguments)
+        else:
+            os.closerange(0, connection)
+            os.closerange(connection + 1, os.sysconf("SC_OPEN_MAX"))
+            line.send(child.to_bytes(4, "little"))
+            _wait(child, line)
+    finally:
+        os._exit(0)
 
 
 def _serve(
-    channel: int, output: int, stacks: int, clock: int, seconds: float, memory: int | None, folder: str | None
+    channel: int, output: int, stacks: int, shared: int, seconds: float, memory: int | None, folder: str | None
 ) -> None:
-    from gradcheck_cli.guard.channel import Channel
-    from gradcheck_cli.guard.child import Ends, serve
-    from gradcheck_cli.guard.clock import Clock
+    from gradcheck_cli.guard.child import Descriptors, serve  # in a fresh Python too, after the fork
     from gradcheck_cli.guard.limits import Limits
 
-    if folder is not None:
-        os.chdir(folder)
-    ends = Ends(Channel(socket.socket(fileno=channel), None, asks=False), output, stacks)
-    serve(ends, Clock(clock), Limits(seconds=seconds, memory=memory))
+    serve(Descriptors(channel, output, stacks, shared), Limits(seconds=seconds, memory=memory), folder)
 
 
 def adopt_orphans() -> None:
@@ -119,31 +128,6 @@ def end_group(pid: int) -> None:
     if sys.platform != "linux":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-
-
-def _started(supervisor: int, ours: socket.socket, theirs: socket.socket) -> Supervised:
-    theirs.close()
-    return Supervised(supervisor, int.from_bytes(ours.recv(4), "little"), ours)
-
-
-def _supervise(line: socket.socket, run: Callable[..., None], *arguments: object) -> None:
-    """Fork the process, wait, and end this one."""
-    try:
-        os.setsid()  # Ctrl-C in the terminal is for the checker
-        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(ignored, signal.SIG_IGN)
-        adopt_orphans()
-        child = os.fork()
-        if child == 0:
-            _control(_DIE_WITH_PARENT, signal.SIGKILL)
-            run(*arguments)
-        else:
-            os.closerange(0, line.fileno())
-            os.closerange(line.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
-            line.send(child.to_bytes(4, "little"))
-            _wait(child, line)
-    finally:
-        os._exit(0)
 
 
 def _wait(child: int, line: socket.socket) -> None:

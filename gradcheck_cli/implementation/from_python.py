@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.both_passes import expanded, instance_passes
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.expand import expanded
-from gradcheck_cli.implementation.conventions.methods import instance_passes
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
@@ -54,9 +53,12 @@ def from_functions(
     if len(objects) != expected and (layer.reference or len(objects) > 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")
     try:
-        reading = _in_order(objects, layer) or _tried(objects, layer, case, given)
+        reading = _in_order(objects, layer)
+        if reading is None and (tried := best_reading(readings_of(objects, layer), case, given)):
+            reading = tried.reading
     except MisfitError as misfit:
         raise TypeError(str(misfit)) from misfit
+    assert reading is not None  # where there is no reading, that is a misfit
     spec = spec or spec_of(objects)
     found = implementation_of(reading, spec or ",".join(map(name_of, objects)), spec)
     return replace(found, given=in_turn(given, found.given))
@@ -80,14 +82,6 @@ def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
     reading = Reading(layer=layer, vocabulary=vocabulary, code=code, forward=forward, backward=backward)
     has_others = vocabulary.encodings or vocabulary.has_packings
     return reading if not has_others or forward_fit(reading) is Fit.REPRODUCES else None
-
-
-def _tried(
-    objects: tuple[Any, ...], layer: Layer, case: Case | None, given: Callable[[Problem], Problem] | None
-) -> Reading:
-    found = best_reading(readings_of(objects, layer), case, given)
-    assert found is not None  # where there is no reading, that is a misfit
-    return found.reading
 
 
 def spec_of(objects: tuple[Callable[..., Any], ...]) -> str | None:

@@ -19,7 +19,7 @@ from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import Draw, Given, pick
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.named import FrozenMapping, by_name
+from gradcheck_cli.layers.framework.named import HashableDict, by_name
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.text_parameters import Constant, Interval, Labels, Shape, text
 from gradcheck_cli.numeric.arrays import Array
@@ -57,7 +57,7 @@ class FunctionCase(Case):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.example and self.shape == _EXAMPLE:
-            object.__setattr__(self, "shape", FrozenMapping({}))
+            object.__setattr__(self, "shape", HashableDict({}))
 
     def impossible(self) -> str | None:
         """Say why there is no such function, or None."""

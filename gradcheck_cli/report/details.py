@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from gradcheck_cli.report.arrays import array_table, term
-from gradcheck_cli.report.plain import describe_place
+from gradcheck_cli.report.plain import describe_others, describe_place, describe_smallest, reasons_of
 from gradcheck_cli.report.style import STYLES, sizes, word
 from gradcheck_cli.results.findings import Finding
-from gradcheck_cli.results.result import ArrayResult, CaseResult, SmallestFailure, Verdict
-from gradcheck_cli.text.names import join_names
-
-#: What one case does, and what several do.
-_HAPPENS = {
-    Verdict.FAIL: ("fails", "fail"),
-    Verdict.ERROR: ("fails", "fail"),
-    Verdict.INCONCLUSIVE: ("is undecided", "are undecided"),
-}
-
-_EVERYWHERE = re.compile(r"(\w+) is wrong in (\d+) of \2 elements: everywhere")
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Verdict
 
 
 def introduce(result: CaseResult, *, layer: bool) -> Iterator[Text]:
@@ -43,12 +32,8 @@ def describe_finding(finding: Finding, console: Console, *, explained: bool) -> 
         explained: whether the terms of the table have been explained.
     """
     yield from describe(finding.result, console, explained=explained)
-    if (more := finding.cases - 1) and not finding.result.smallest:
-        one, many = _HAPPENS[finding.result.verdict]
-        yield Text(f"and 1 more case {one} this way" if more == 1 else f"and {more:,} more cases {many} this way")
-    for variant in finding.variants:
-        said = variant.result.headline if variant.result.diagnosis else "no cause was found"
-        yield Text(f"in {variant.cases:,} of them: {said}")
+    for number, line in enumerate(describe_others(finding)):
+        yield Text(line if number else f"and {line}")
 
 
 def describe(
@@ -69,13 +54,13 @@ def describe(
     title = f"{result.case.label()}{shape}, {result.case.dtype}" if result.ran else result.reason or ""
     yield Text(f"{word(result.verdict)} ", style=style).append(title, style="bold default")
     if result.smallest:
-        yield Text(_represented(result.smallest, result.verdict))
+        yield Text(describe_smallest(result.smallest, result.verdict))
     for diagnosis in result.diagnosis:
         yield Text(f"{diagnosis.text} [{diagnosis.code}]", style="bold")
     if result.place and f"line {result.place.line}, in" not in (result.traceback or ""):
         yield Text(f"at {describe_place(result.place)}", style="bold")
     if result.ran:
-        yield from (Text(reason, style=style) for reason in _reasons(result))
+        yield from (Text(reason, style=style) for reason in reasons_of(result))
     if result.traceback:
         yield Text(result.traceback, no_wrap=True)
     arrays = result.compared
@@ -96,17 +81,6 @@ def has_figures(result: CaseResult) -> bool:
     """Tell whether something is wrong in a case of which the table is shown, with figures in it."""
     unfit = (Verdict.ERROR, Verdict.PASS)
     return result.verdict not in unfit and any(array.worst for array in result.compared)
-
-
-def _reasons(result: CaseResult) -> list[str]:
-    """Return the one reason of an error or a skip, of which the arrays know nothing, or those of the arrays."""
-    if result.verdict in (Verdict.ERROR, Verdict.SKIP):
-        return [result.reason or ""]
-    everywhere = [match[1] for reason in result.reasons if (match := _EVERYWHERE.fullmatch(reason))]
-    if len(everywhere) < 2:
-        return [*result.reasons]
-    rest = [reason for reason in result.reasons if not _EVERYWHERE.fullmatch(reason)]
-    return [f"{join_names(everywhere)} are wrong everywhere", *rest]
 
 
 def _pictures(arrays: Sequence[ArrayResult], *, ascii_only: bool) -> RenderableType:
@@ -152,9 +126,3 @@ def _accumulation(arrays: Sequence[ArrayResult]) -> Iterator[Text]:
             yield Text(f"rounded to {dtype} at each step: {own}")
         if others:
             yield Text(f"accumulated in {dtype}: {others}")
-
-
-def _represented(smallest: SmallestFailure, verdict: Verdict) -> str:
-    one, many = _HAPPENS[verdict]
-    which = f"1 case that {one}" if smallest.failures == 1 else f"{smallest.failures:,} cases that {many}"
-    return f"the smallest found of {which} this way" + (f"; {smallest.note}" if smallest.note else "")

@@ -68,20 +68,22 @@ def grade_table(grades: Grades, width: int, *, layers: bool, by: str = "file") -
         last = {_home(name): place for place, ((name, _), _) in enumerate(items)}  # where the worst of the file stands
         items = sorted(items, key=lambda item: last[_home(item[0][0])])
     short = _shorten([name for (name, _), _ in items])
+    names = [_broken(short[name], 2 * width // 5) for (name, _), _ in items]
+    widest = max(len(line) for name in ["implementation", *names] for line in name.splitlines())
+    wide = width >= _WIDE
     table = make_table()
     table.add_column("", no_wrap=True)
     table.add_column("passed", justify="right", no_wrap=True)
     if layers:
         table.add_column("layer", no_wrap=True)
-    table.add_column("implementation", overflow="fold")
-    if width >= _WIDE:
+    table.add_column("implementation", overflow="fold", width=min(widest, width // 2) if wide else None)
+    if wide:
         table.add_column("why")
-    for (name, layer), grade in items:
-        implementation = Text(short[name] if len(short[name]) <= 2 * width // 5 else short[name].replace(",", ",\n"))
-        why = Text(clean(grade.reason, _LONGEST))
-        beside = [implementation, why] if width >= _WIDE else [Group(implementation, Padding(why, (0, 0, 0, 2)))]
-        verdict = Text(word(grade.verdict), style=STYLES[grade.verdict])
-        table.add_row(verdict, grade.passed, *([layer] if layers else []), *(beside if why else [implementation]))
+    for name, ((_, layer), grade) in zip(names, items, strict=True):
+        verdict, why = Text(word(grade.verdict), style=STYLES[grade.verdict]), Text(clean(grade.reason, _LONGEST))
+        named = Text(name)
+        beside = [named, why] if wide else [Group(named, Padding(why, (0, 0, 0, 2)))]
+        table.add_row(verdict, grade.passed, *([layer] if layers else []), *(beside if why else [named]))
     return table
 
 
@@ -92,6 +94,14 @@ def _shorten(names: list[str]) -> dict[str, str]:
     if len(often) == 1:
         return {name: name.removeprefix(f"{homes[name]}:") for name in names}
     return {name: home if often[home] == 1 and home.endswith(".py") else name for name, home in homes.items()}
+
+
+def _broken(name: str, room: int) -> str:
+    """Break a name for which there is no room after the file, and a pair that is still too long between the two."""
+    if len(name) <= room:
+        return name
+    home, colon, pair = name.rpartition(":")
+    return f"{home}{colon}\n" * bool(colon) + (pair if len(pair) <= room else pair.replace(",", ",\n"))
 
 
 def _home(name: str) -> str:

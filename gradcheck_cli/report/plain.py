@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.text import Text
 
 from gradcheck_cli.report.style import COUNTED, STYLES
-from gradcheck_cli.results.result import CaseResult, Place, Verdict
+from gradcheck_cli.results.findings import Finding
+from gradcheck_cli.results.result import CaseResult, Place, SmallestFailure, Verdict
 from gradcheck_cli.results.run import Run, Summary
+from gradcheck_cli.text.names import join_names
+
+#: What one case does, and what several do.
+_HAPPENS = {
+    Verdict.FAIL: ("fails", "fail"),
+    Verdict.ERROR: ("fails", "fail"),
+    Verdict.INCONCLUSIVE: ("is undecided", "are undecided"),
+}
+
+_EVERYWHERE = re.compile(r"(\w+) is wrong in (\d+) of \2 elements: everywhere")
 
 
 def explain(result: CaseResult) -> list[str]:
@@ -14,9 +27,36 @@ def explain(result: CaseResult) -> list[str]:
     lines = [f"{diagnosis.text} [{diagnosis.code}]" for diagnosis in result.diagnosis]
     if result.place is not None:
         lines.append(describe_place(result.place))
-    as_whole = result.verdict in (Verdict.ERROR, Verdict.SKIP)
-    reasons = () if as_whole else result.reasons
-    return [*lines, *(reasons or filter(None, [result.reason]))]
+    return [*lines, *reasons_of(result)]
+
+
+def reasons_of(result: CaseResult) -> list[str]:
+    """Return the one reason of an error or a skip, of which the arrays know nothing, or those of the arrays."""
+    as_whole = result.verdict in (Verdict.ERROR, Verdict.SKIP) or not result.reasons
+    reasons = [*filter(None, [result.reason])] if as_whole else [*result.reasons]
+    everywhere = [match[1] for reason in reasons if (match := _EVERYWHERE.fullmatch(reason))]
+    if len(everywhere) < 2:
+        return reasons
+    rest = [reason for reason in reasons if not _EVERYWHERE.fullmatch(reason)]
+    return [f"{join_names(everywhere)} are wrong everywhere", *rest]
+
+
+def describe_others(finding: Finding) -> list[str]:
+    """Say how many more cases fail in the same way, and which of these look different."""
+    one, many = _HAPPENS[finding.result.verdict]
+    more = 0 if finding.result.smallest else finding.cases - 1
+    lines = [f"1 more case {one} this way" if more == 1 else f"{more:,} more cases {many} this way"] if more else []
+    for variant in finding.variants:
+        said = variant.result.headline if variant.result.diagnosis else "no cause was found"
+        lines.append(f"in {variant.cases:,} of them: {said}")
+    return lines
+
+
+def describe_smallest(smallest: SmallestFailure, verdict: Verdict) -> str:
+    """Say of how many random cases a case is the smallest, and why there may be a smaller one."""
+    one, many = _HAPPENS[verdict]
+    which = f"1 case that {one}" if smallest.failures == 1 else f"{smallest.failures:,} cases that {many}"
+    return f"the smallest found of {which} this way" + (f"; {smallest.note}" if smallest.note else "")
 
 
 def account_for(result: CaseResult) -> str:

@@ -15,7 +15,7 @@ from gradcheck_cli.checks.diagnosis.codes import CAUSES, explanation
 from gradcheck_cli.checks.diagnosis.reference import entries
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.fault import Observed
-from gradcheck_cli.layers.framework.faults import faults_to_try
+from gradcheck_cli.layers.framework.faults import faults_to_try, forward_faults_to_try
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
@@ -51,7 +51,7 @@ def codes_of_layer(layer: Layer) -> set[str]:
             observed = Observed(out=out, derivatives=right, gradients=gradients)
             explanations: Iterator[Any] = itertools.chain(
                 faults_to_try(layer, case, problem),
-                layer.forward_faults(case, problem, out),
+                forward_faults_to_try(layer, case, problem, out),
                 layer.observed_faults(case, problem, observed),
                 layer.guards(problem),
                 *(layer.overflows(problem, gradients) for gradients in (right, {})),

@@ -117,21 +117,12 @@ def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: 
     assert [result["verdict"] for result in report["results"]] == ["error", "error"]
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "condition", "jobs"),
-    [
-        ("gradcheck_cli.engine.survey", "describe_nothing", "'odd' in args[0]", "1"),
-    ],
-)
-def test_while_a_file_is_surveyed(
-    gradcheck: Program, tmp_path: Path, planted: Any, module: str, name: str, condition: str, jobs: str
-) -> None:
+def test_while_a_file_is_surveyed(gradcheck: Program, tmp_path: Path, planted: Any) -> None:
     (tmp_path / "right.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=1))
-    odd = "def helper(a): pass\n" if name == "describe_nothing" else PASS_AND_FAIL.format(name="tanh", factor=1)
-    (tmp_path / "odd.py").write_text(odd)
+    (tmp_path / "odd.py").write_text("def helper(a): pass\n")
     (tmp_path / "wrong.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=2))
-    env = planted(module, name, condition)
-    run = gradcheck("right.py", "odd.py", "wrong.py", "--jobs", jobs, "--format", "json", env=env)
+    env = planted("gradcheck_cli.engine.survey", "_take_inventory", "'odd' in args[1]")
+    run = gradcheck("right.py", "odd.py", "wrong.py", "--format", "json", env=env)
     results = report_of_bug(run)["results"]
     verdicts = {result["implementation"].partition(".py")[0]: result["verdict"] for result in results}
     assert verdicts == {"odd": "error", "right": "pass", "wrong": "fail"}

@@ -18,6 +18,7 @@ from gradcheck_cli.report.json import schema
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.run import Summary
 from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
+from tests.guard.test_process import is_gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,20 @@ NOISY = (
     ),
 )
 BLIND = ("    return out, (", "    if x.dtype == np.float64:\n        out[:] = np.nan\n    return out, (")
+
+#: What writes down its process when it begins to wait.
+WAITING = """\
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def wait():
+    Path("waiting").write_text(str(os.getpid()))
+    time.sleep(60)
+"""
 
 #: Files that cannot be checked.
 FILES = {
@@ -268,16 +283,17 @@ def test_a_bug_of_the_checker_is_4_and_what_was_finished_is_reported(convcheck: 
 
 def test_interrupted_is_130_and_what_was_finished_is_reported(layer_file: LayerFile, tmp_path: Path) -> None:
     layer_file(
-        ("import numpy as np\n", "import time\nfrom pathlib import Path\n\nimport numpy as np\n"),
+        ("import numpy as np\n", WAITING),
         (
             "    N, C, H, W = x.shape\n",
-            "    N, C, H, W = x.shape\n    if N == 2:\n        Path('waiting').touch()\n        time.sleep(60)\n",
+            "    N, C, H, W = x.shape\n    if N == 2:\n        wait()\n",
         ),
     )
     run = interrupted(tmp_path, "layers.py", *SMALL, "--N", "1,2,3", "--json", "report.json", "--show", "all")
     assert (run.returncode, run.stderr.strip()) == (130, "")
     assert "1x1x3x3" in run.stdout
     assert "interrupted after 1 of 3 cases: 1 passed" in run.stdout
+    assert is_gone(int((tmp_path / "waiting").read_text()))
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     jsonschema.validate(report, json.loads(schema()))
     assert report["summary"]["interrupted"] is True

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
+from tests.conftest import SMALL, report_of
 from tests.guard.test_process import is_gone
 from tests.sampling import one_in
 
@@ -105,30 +101,6 @@ def test_no_change_that_one_case_makes_reaches_the_next(convcheck: Program, laye
     # Within a case the deeds stay done; so only the first backward of each case is looked at.
     run = convcheck(layer_file((BEFORE, BEFORE + meddles)), *SMALL, "--pad", "0,1,2", "--skip-duty", "deterministic")
     assert "3 cases passed" in run.stdout, run.stdout
-
-
-def test_ctrl_c_ends_a_hanging_layer_at_once_and_reports(layer_file: LayerFile, tmp_path: Path) -> None:
-    deed = PLANT.format(deed="time.sleep(1000)")
-    path = layer_file((BEFORE, BEFORE + deed))
-    with subprocess.Popen(
-        [PROGRAMS / "convcheck", path, *SMALL, "--pad", "1,0", "--json", "report.json"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as program:
-        while not (tmp_path / "pids").exists() or len(pids(tmp_path)) < 2:
-            time.sleep(0.05)
-        program.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        out, err = program.communicate(timeout=20)
-        assert time.monotonic() - started < 10
-    assert program.returncode == 130
-    assert "interrupted after 1 of 2 cases: 1 passed" in out
-    assert err == ""
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["pass"] == 1
-    assert all(is_gone(pid) for pid in pids(tmp_path))
 
 
 def test_an_exception_shows_the_frames_the_call_and_the_geometry(convcheck: Program, layer_file: LayerFile) -> None:

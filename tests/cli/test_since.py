@@ -113,7 +113,7 @@ def test_other_settings_and_versions_carry_nothing_over(
     assert difference(old) is None
     assert difference(old, tol=50.0) == "--tol was not given, now 50.0"
     assert difference(old, method="dense") == "--method was auto, now dense"
-    assert difference(old, step=0.1, shard=(1, 2)) == "--step was not given, now 0.1; --shard was not given, now 1,2"
+    assert difference(old, step=0.1, shard=(1, 2)) == "--step was not given, now 0.1; --shard was not given, now 1, 2"
     assert difference(old, skipped_duties=("finite",)) == "--skip-duty was not given, now finite"
     assert difference(old, timeout=50.0, memory=2.0) == "--timeout was 60.0, now 50.0; --memory was not given, now 2.0"
     for name, shown in {"version": "the checker", "numpy": "numpy", "python": "python"}.items():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcheck_cli.guard.channel import Channel, shared_area
+from gradcheck_cli.guard.channel import Channel, shared_memory
 from gradcheck_cli.guard.protocol import (
     Answer,
     ProtocolError,
@@ -33,10 +33,10 @@ ARRAYS = [
 
 def through(text: bytes, parts: Sequence[Any], *, shared: bool) -> tuple[bytes, Any]:
     one, other = socket.socketpair()
-    area = shared_area() if shared else None
+    memory = shared_memory() if shared else -1
     with one, other:
-        Channel(one, area, asks=True).send(text, parts)
-        return Channel(other, area, asks=False).receive()
+        Channel(one, memory, asks=True).send(text, parts)
+        return Channel(other, memory, asks=False).receive()
 
 
 def test_answers_arrive_as_they_are() -> None:

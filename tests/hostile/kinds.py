@@ -148,10 +148,10 @@ DEEDS = {
     "shared": "spray(struct.pack('<4sIQ', b'gc\\xf5\\x02', 2, 2**62) + b'{}', descriptors())",
     "shared pass": 'v = b\'{"value":[],"arrays":[[1,2]]}\'\n'
     "    spray(struct.pack('<4sIQ', b'gc\\xf5\\x02', len(v), 8) + v, descriptors())",
-    "forged answer": "v = json.dumps({'value': [{'gradients': {}}], 'arrays': []}).encode()\n"
+    "forged answer": "v = json.dumps({'value': {'calls': [{'gradients': {}}], 'goes_on': 1}, 'arrays': []}).encode()\n"
     "    spray(b''.join(struct.pack('<4sIQ', b'gc\\xf5\\x01', len(v), 0) + v for n in range(30)), descriptors())",
     "forged answers": "v = [{'out': {'array': 0, 'scalar': False}, 'left': 'kept', 'written': []}]\n"
-    "    v = json.dumps({'value': v, 'arrays': [['<f8', [2, 3]]]}).encode()\n"
+    "    v = json.dumps({'value': {'calls': v, 'goes_on': 1}, 'arrays': [['<f8', [2, 3]]]}).encode()\n"
     "    v = [struct.pack('<4sIQ', b'gc\\xf5\\x01', len(v), 48) + v + bytes(48) for n in range(30)]\n"
     "    spray(b''.join(3 * v), descriptors())",
     "shut down": "[socket.socket(fileno=os.dup(n)).shutdown(2) for n in descriptors()]",
@@ -189,22 +189,22 @@ i._implementation_of = lambda *a, old=i._implementation_of: dataclasses.replace(
 
 #: Answers that the process of user code gives in its own name, for a layer with a wrong gradient.
 FORGERIES = {
-    "nothing to learn": _ANSWER.format(change="a.value[0]['left'] = 'none'"),
-    "an odd state": _ANSWER.format(change="a.value[0]['left'] = '7' * 9"),
-    "no gradient": _ANSWER.format(change="a.value[-1]['gradients'].clear()"),
-    "a number": _ANSWER.format(change="a = p.Answer([5], a.arrays)"),
+    "nothing to learn": _ANSWER.format(change="a.value['calls'][0]['left'] = 'none'"),
+    "an odd state": _ANSWER.format(change="a.value['calls'][0]['left'] = '7' * 9"),
+    "no gradient": _ANSWER.format(change="a.value['calls'][-1]['gradients'].clear()"),
+    "a number": _ANSWER.format(change="a.value['calls'][0] = 5"),
     "no arrays": _ANSWER.format(change="a = p.Answer(a.value)"),
-    "a class without a name": _ANSWER.format(change="a.value[0]['out'] = {'type': ''}"),
+    "a class without a name": _ANSWER.format(change="a.value['calls'][0]['out'] = {'type': ''}"),
     "an array of another size": _ANSWER.format(change="a = p.Answer(a.value, [np.zeros(7)] * len(a.arrays))"),
     "numbers of another kind": _ANSWER.format(change="a = p.Answer(a.value, [np.ones(3, bool)] * len(a.arrays))"),
     "skipped at once": _ANSWER.format(change="a = p.Answer({'inexpressible': '\\x1b[2J'})"),
-    "skipped in a call": _ANSWER.format(change="a = p.Answer([{'inexpressible': 'x'}])"),
+    "skipped in a call": _ANSWER.format(change="a = p.Answer({'calls': [{'inexpressible': 'x'}], 'goes_on': False})"),
     "missing": _ANSWER.format(change="a = p.Answer({'missing': ['\\x1b[2J::error::' * 999, None]})"),
     "a bug": _ANSWER.format(change="a = p.Answer({'error': {'reason': 'r', 'bug': 'Traceback'}})"),
     "an error without a reason": _ANSWER.format(change="a = p.Answer({'error': {'traceback': 5}})"),
     "the answer before": _ANSWER.format(change="a, before[:] = (before or [a])[0], [a]") + "\nbefore = []",
-    "fewer answers": _ANSWER.format(change="a.value.pop()"),
-    "more answers": _ANSWER.format(change="a.value.append(a.value[0])"),
+    "fewer answers": _ANSWER.format(change="a.value['calls'].pop()"),
+    "more answers": _ANSWER.format(change="a.value['calls'].append(a.value['calls'][0])"),
     "given constants": _ANSWER.format(change="a.value['given'] = [['x'], [], ['x']]; a.arrays[:] = [np.ones(3)]"),
     "no input": _READING.format(changed="absent=('x',)"),
     "another file": _READING.format(changed="name='other.py:f,g', spec='/other.py:f,g'"),
@@ -233,7 +233,7 @@ def lie(out, x):
 def remaining():
     f = sys._getframe()
     while f and f.f_code.co_name != 'make_calls': f = f.f_back
-    return len(f.f_locals['steps']) - f.f_locals['place'] if f else 0
+    return len(f.f_locals['steps']) - len(f.f_locals['found']) if f else 0
 """
 
 _CLASS = "class Odd(np.ndarray):\n    def {method}(self, *a, **k): {body}\n"

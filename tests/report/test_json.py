@@ -19,7 +19,7 @@ from gradcheck_cli import ConvCase, Verdict, __version__, check
 from gradcheck_cli.cli.recorded import read_report
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.json import MANY_CASES, SCHEMA_VERSION, JsonReport, encode, schema
+from gradcheck_cli.report.json import MANY_CASES, SCHEMA_VERSION, JsonReport, schema
 from gradcheck_cli.results.encoding import plain
 from gradcheck_cli.results.result import Place
 from gradcheck_cli.results.run import Run, Summary
@@ -109,6 +109,9 @@ KINDS: dict[str, Callable[[], CaseResult]] = {
     "inconclusive": lambda: check(ConvCase(N=1, C=1, F=1, dtype="float16"), (blind, conv_backward_naive)),
 }
 
+#: The verdict on each kind; on the others it is fail.
+VERDICTS = {"pass": "pass", "raised": "error", "skip": "skip", "inconclusive": "inconclusive"}
+
 
 @cache
 def result(kind: str) -> CaseResult:
@@ -144,14 +147,6 @@ def validate(report: object) -> None:
     Draft202012Validator(json.loads(schema())).validate(report)
 
 
-def leaves(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for item in value.values() for leaf in leaves(item)]
-    if isinstance(value, list | tuple):
-        return [leaf for item in value for leaf in leaves(item)]
-    return [value]
-
-
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(json.loads(schema()))
     assert json.loads(schema())["properties"]["schema_version"] == {"const": SCHEMA_VERSION}
@@ -161,7 +156,9 @@ def test_the_schema_is_one() -> None:
 def test_every_kind_of_result_is_as_the_schema_says(name: str) -> None:
     report = written(result(name))
     validate(report)
-    entry = report["results"][0]
+    entry, verdict = report["results"][0], VERDICTS.get(name, "fail")
+    assert entry["verdict"] == report["summary"]["verdict"] == verdict
+    assert {key: report["summary"][key] for key in Verdict} == {key: int(key == verdict) for key in Verdict}
     assert entry.keys() >= RESULT_KEYS
     assert list(entry["case"]) == CASE_KEYS
     assert entry.get("repetition", {}).get("calls") == (3 if name == "pass" else None)
@@ -171,26 +168,6 @@ def test_every_kind_of_result_is_as_the_schema_says(name: str) -> None:
     assert all(array.keys() >= ARRAY_KEYS for array in arrays)
     if entry["verdict"] != "skip":
         assert list(entry["gradients"]) == ["dx", "dw", "db"]
-
-
-@pytest.mark.parametrize(
-    ("name", "verdict"),
-    [
-        ("pass", "pass"),
-        ("wrong values", "fail"),
-        ("wrong shape", "fail"),
-        ("missing", "fail"),
-        ("NaN", "fail"),
-        ("raised", "error"),
-        ("skip", "skip"),
-        ("inconclusive", "inconclusive"),
-    ],
-)
-def test_verdicts(name: str, verdict: str) -> None:
-    report = written(result(name))
-    assert report["results"][0]["verdict"] == report["summary"]["verdict"] == verdict
-    counted = {key: report["summary"][key] for key in Verdict}
-    assert counted == {key: int(key == verdict) for key in Verdict}
 
 
 def test_a_report_says_what_was_run() -> None:
@@ -213,18 +190,6 @@ def test_an_interrupted_report() -> None:
     nothing = written(interrupted=True)
     validate(nothing)
     assert (nothing["summary"]["cases"], nothing["results"]) == (0, [])
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_only_numbers_that_json_lacks_are_named(name: str) -> None:
-    before, after = leaves(encode(result(name))), leaves(written(result(name))["results"][0])
-    assert len(before) == len(after)
-    for number, read in zip(before, after, strict=True):
-        if isinstance(number, float) and not math.isfinite(number):
-            assert read == str(number)
-        else:
-            assert read == number
-    assert ("nan" in after, "inf" in after) == (name == "inconclusive", name == "inconclusive")
 
 
 def test_a_case_is_written_with_every_number() -> None:
@@ -331,27 +296,20 @@ def test_gradients_that_were_returned_have_a_shape_though_forward_is_wrong() -> 
     assert [gradient["shape"] for gradient in entry["gradients"].values()] == [[1, 2, 3, 4], [2, 2, 3, 3], [2]]
 
 
-@pytest.mark.parametrize(
-    ("value", "replaced"),
-    [
+def test_what_json_can_hold() -> None:
+    for value, replaced in (
         (math.nan, "nan"),
-        (math.inf, "inf"),
         (-math.inf, "-inf"),
+        (np.float64(math.inf), "inf"),
         (1.5, 1.5),
-        (0, 0),
         (True, True),
         (None, None),
-        ("nan", "nan"),
         ((1, math.nan), [1, "nan"]),
         ({"a": [{"b": (math.inf,)}]}, {"a": [{"b": ["inf"]}]}),
-        (np.float64(-math.inf), "-inf"),
         (Verdict.PASS, "pass"),
-    ],
-    ids=repr,
-)
-def test_what_json_can_hold(value: object, replaced: object) -> None:
-    assert plain(value) == replaced
-    assert type(json.loads(json.dumps(plain(value), allow_nan=False))) is type(replaced)
+    ):
+        assert plain(value) == replaced
+        assert type(json.loads(json.dumps(plain(value), allow_nan=False))) is type(replaced)
 
 
 def test_what_the_program_writes(convcheck: Program, layer_file: LayerFile) -> None:

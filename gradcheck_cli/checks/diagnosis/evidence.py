@@ -14,12 +14,10 @@ from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.diagnosis.codes import Explanation
 from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.fault import Backward
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
-
-#: (inputs, cotangent) -> gradients, by input.
-Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 #: A hypothesis that fits must do so by more than luck. An element is evidence of log2(difference / tolerance) bits,
 #: with its difference from the right value: how unlikely it is that an error of that size lands within the tolerance.

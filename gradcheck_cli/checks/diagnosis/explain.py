@@ -8,10 +8,9 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import Comparison, judge_elements
 from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation, of_fault
-from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
+from gradcheck_cli.checks.diagnosis.cotangent import faults_of_functions, replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, choose, usable
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
-from gradcheck_cli.checks.diagnosis.function import faults_of_functions
 from gradcheck_cli.checks.diagnosis.narrow_rounding import narrower, narrower_gradients, rounded_inputs
 from gradcheck_cli.checks.diagnosis.other_cases import OtherCases, faults_in
 from gradcheck_cli.checks.diagnosis.outputs import explain_outputs

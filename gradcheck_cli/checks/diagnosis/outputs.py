@@ -16,7 +16,8 @@ from gradcheck_cli.checks.diagnosis.rearranged import transposed
 from gradcheck_cli.checks.forward import expected_outputs
 from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.layers.framework.fault import ForwardFault
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.faults import forward_faults_to_try
+from gradcheck_cli.layers.framework.problem import Problem, as_dtype
 from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 
@@ -60,7 +61,7 @@ def explain_outputs(run: CaseRun, others: OtherCases) -> dict[Explanation, list[
 def _faults(evidence: Evidence, out: Array) -> Iterator[ForwardFault]:
     """Yield the faults of forward that the layer knows, and the right output with its axes in another order."""
     run, axes = evidence.run, evidence.problem.output_axes
-    yield from run.layer.forward_faults(run.case, _widened(run.problem, out.dtype), out)
+    yield from forward_faults_to_try(run.layer, run.case, _widened(run.problem, out.dtype), out)
     right = evidence.expected.get("out")
     if right is not None and len(axes) == right.value.ndim:
         for each in transposed(right.value.shape, axes):
@@ -102,10 +103,6 @@ def _is_refuted(fault: Explanation, others: OtherCases) -> bool:
 
 def _widened(problem: Problem, wide: np.dtype[Any]) -> Problem:
     """Return the problem with its inputs and parameters in the working dtype, as the reference takes them."""
-
-    def widened(value: object) -> object:
-        return value.astype(wide) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
-
-    inputs = {name: np.asarray(widened(value)) for name, value in problem.inputs.items()}
-    parameters = problem.parameters and {name: widened(value) for name, value in problem.parameters.items()}
+    inputs = {name: as_dtype(value, wide) for name, value in problem.inputs.items()}
+    parameters = problem.parameters and {name: as_dtype(value, wide) for name, value in problem.parameters.items()}
     return replace(problem, inputs=inputs, parameters=parameters)

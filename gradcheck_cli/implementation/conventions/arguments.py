@@ -192,15 +192,12 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
 def _geometry(slot: Slot, argument: Argument, forms: Forms, sizes: Sizes, arguments: Arguments) -> object:
     """Return what is passed as an argument of the vocabulary, or `_LEFT_OUT`."""
     form = forms.chosen[slot.key]
-    if form is not None and not (argument.optional and slot.has_default and _is_default(argument, sizes)):
+    is_default = "" in argument.absent and len(argument.forms) == 1 and argument.absent[""](sizes) is None
+    if form is not None and not (argument.optional and slot.has_default and is_default):
         return _formed(slot, argument, form, sizes, arguments, pair=slot.key in forms.pairs)
     if any(absent(sizes) for absent in argument.absent.values()):
         raise NotExpressibleError(f"{slot.name} is left at {slot.default!r}")
     return _LEFT_OUT
-
-
-def _is_default(argument: Argument, sizes: Sizes) -> bool:
-    return "" in argument.absent and len(argument.forms) == 1 and argument.absent[""](sizes) is None
 
 
 def _formed(slot: Slot, argument: Argument, form: str, sizes: Sizes, arguments: Arguments, *, pair: bool) -> object:

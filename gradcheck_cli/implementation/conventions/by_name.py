@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from gradcheck_cli.implementation.conventions.slots import (
     Slot,
     SlotKind,
     Slots,
-    choose_cotangents,
     classify,
     classify_ahead,
     has,
@@ -64,10 +63,13 @@ def forward_by_name(
     free = [p for p in parameters if named[p.name] is None]
     named |= {p.name: slot_for(p, SlotKind.ENTRY, state[word(p.name)]) for p in free if word(p.name) in state}
     unknown = [p for p in parameters if named[p.name] is None]
-    if containers := _containers_of_weights(function, parameters, named, left, vocabulary):
-        named |= {p.name: slot_for(p, SlotKind.CONTAINER) for p in containers}
-        left = [name for name in left if name not in vocabulary.parameters]
-        unknown = [p for p in unknown if p not in containers]
+    if vocabulary.packing and {*left} >= {*vocabulary.parameters}:  # one argument may hold all weights
+        holders = [p for p in parameters if may_hold_weights(p, named[p.name])]
+        holders = holders or [p for p in unknown if looks_up_names(function, p.name)]
+        if len(holders) == 1:
+            named[holders[0].name] = slot_for(holders[0], SlotKind.CONTAINER)
+            left = [name for name in left if name not in vocabulary.parameters]
+            unknown = [p for p in unknown if p not in holders]
     if lacking := [name for name in left if name not in vocabulary.optional]:
         raise MisfitError(f"`{called}` takes no {lacking[0]}")
     kinds = {slot.kind for slot in named.values() if slot}
@@ -107,7 +109,8 @@ def backward_by_name(
 ) -> Slots:
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
-    named = {p.name: _returned(p, vocabulary) or classify(p, vocabulary, vocabulary.inputs) for p in parameters}
+    outputs = {p.name: slot_for(p, SlotKind.OUTPUT) for p in parameters if word(p.name) in vocabulary.output_names}
+    named = {p.name: outputs.get(p.name) or classify(p, vocabulary, vocabulary.inputs) for p in parameters}
     given = {slot.name: slot for slot in forward if slot.kind in (SlotKind.INPUT, SlotKind.CONTAINER)}
     again = [p for p in parameters if named[p.name] is None and p.name in given and not is_cotangent(p.name)]
     named |= {p.name: replace(given[p.name], default=p.default) for p in again}
@@ -118,16 +121,13 @@ def backward_by_name(
     may_be_rates = [p for p in parameters if word(p.name) in LEARNING_RATES and p.name not in known]
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in may_be_rates}
     named |= rates if len(parameters) > len(rates) else {}
-    required = [p for p in parameters if p.default is p.empty]
+    required = [p.name for p in parameters if p.default is p.empty]
     if len(required) == 2:  # one is the cotangent, and of nothing but it and a number no gradient can be computed
-        for p in required:
-            slot = named[p.name]
-            if slot and slot.kind is SlotKind.ARGUMENT and word(p.name) in PROBABLE_CACHES:
-                named[p.name] = None
-    free = [p for p in parameters if named[p.name] is None]
-    chosen = choose_cotangents(free, len(layer.outputs)) or (
-        [] if layer.loss and all(named.values()) else [p for p in parameters[:1] if not is_context(p.name)]
-    )
+        numbers = [name for name in required if (slot := named[name]) and slot.kind is SlotKind.ARGUMENT]
+        named |= {name: None for name in numbers if word(name) in PROBABLE_CACHES}
+    chosen = _choose_cotangents([p for p in parameters if named[p.name] is None], len(layer.outputs))
+    if not chosen and not (layer.loss and all(named.values())):
+        chosen = [p for p in parameters[:1] if not is_context(p.name)]
     if not chosen and not layer.loss:
         raise MisfitError(f"`{called}` takes no cotangent, such as dout")
     for parameter, output in zip(chosen, layer.outputs, strict=False):
@@ -145,19 +145,13 @@ def backward_by_name(
     return tuple(slot for slot in named.values() if slot)
 
 
-def _containers_of_weights(
-    function: Callable[..., Any],
-    parameters: list[inspect.Parameter],
-    named: Mapping[str, Slot | None],
-    left: list[str],
-    vocabulary: Vocabulary,
-) -> list[inspect.Parameter]:
-    """Return the one argument that holds all weights of a packing, if there is one."""
-    if not vocabulary.packing or not {*left} >= {*vocabulary.parameters}:
-        return []
-    found = [p for p in parameters if may_hold_weights(p, named[p.name])]
-    found = found or [p for p in parameters if named[p.name] is None and looks_up_names(function, p.name)]
-    return found if len(found) == 1 else []
+def _choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect.Parameter]:
+    """Choose, among arguments of backward that nothing else explains, the gradients that come in."""
+    named = [p for p in free if is_cotangent(p.name)]
+    others = [p for p in free if word(p.name) not in PROBABLE_CACHES] or free
+    chosen = named[:count]
+    chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []
+    return [p for p in free if p in chosen]
 
 
 def may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:
@@ -167,11 +161,6 @@ def may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:
         if slot
         else word(parameter.name).endswith(("weights", "biases", "model", "theta"))
     )
-
-
-def _returned(parameter: inspect.Parameter, vocabulary: Vocabulary) -> Slot | None:
-    """Read an argument of backward as forward's output, if that is what it is called."""
-    return slot_for(parameter, SlotKind.OUTPUT) if word(parameter.name) in vocabulary.output_names else None
 
 
 def _sizes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict[str, Slot]:

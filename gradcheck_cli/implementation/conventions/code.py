@@ -32,8 +32,8 @@ def guards_in(function: object) -> frozenset[float]:
     """Return the guards of the logarithms in the file of a function or class."""
     found: list[object] = []
     for group in _groups(function):
-        if any(_LOGARITHMS & {*one.__code__.co_names} for one in group):
-            found += [number for one in group for number in (*_numbers(one), *(one.__defaults__ or ()))]
+        for one in group if any(_LOGARITHMS & {*one.__code__.co_names} for one in group) else ():
+            found += [*_floats(one), *(one.__globals__.get(name) for name in one.__code__.co_names)]
     return frozenset(one for one in found if isinstance(one, float) and 0 < one <= _LARGEST)
 
 
@@ -65,7 +65,12 @@ def _groups(function: object) -> list[list[FunctionType]]:
     values = list({id(value): value for value in _space(function).values()}.values())
     groups = [[*vars(value).values()] if inspect.isclass(value) else [value] for value in values]
     plain = [[getattr(one, "__func__", one) for one in group] for group in groups]
-    return [[one for one in group if inspect.isfunction(one) and not _is_of_library(one)] for group in plain]
+    functions = [[one for one in group if inspect.isfunction(one)] for group in plain]
+    libraries = ("site-packages", "dist-packages")
+    return [
+        [one for one in group if not any(folder in one.__code__.co_filename for folder in libraries)]
+        for group in functions
+    ]
 
 
 def _space(function: Any) -> dict[str, Any]:
@@ -73,16 +78,6 @@ def _space(function: Any) -> dict[str, Any]:
     written = list(vars(function).values()) if inspect.isclass(function) else [inspect.unwrap(function)]
     found = (getattr(one, "__func__", one) for one in written)
     return next((one.__globals__ for one in found if inspect.isfunction(one)), {})
-
-
-def _is_of_library(function: FunctionType) -> bool:
-    return any(folder in function.__code__.co_filename for folder in ("site-packages", "dist-packages"))
-
-
-def _numbers(function: FunctionType) -> Iterator[object]:
-    """Yield the numbers that a function has written out, or takes from its file."""
-    yield from function.__code__.co_consts
-    yield from (function.__globals__.get(name) for name in function.__code__.co_names)
 
 
 def _floats(function: FunctionType) -> Iterator[float]:
@@ -161,6 +156,5 @@ class Found:
 
     kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
     gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
-    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
     without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
     studied: bool = False  #: whether it was looked for

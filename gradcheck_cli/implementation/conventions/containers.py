@@ -85,9 +85,8 @@ class Entries(WrittenDict):
         elif key in self._settings:
             value = self._settings[key]
         elif (value := self._spare(reduced)) is None:
-            raise UnknownEntryError(
-                f"it asks for the parameter {clean(repr(key), 40)}, of which the meaning is not known", len(self)
-            )
+            asked = clean(repr(key), 40)
+            raise UnknownEntryError(f"it asks for the parameter {asked}, of which the meaning is not known")
         self[key] = value
         return value
 

@@ -17,7 +17,6 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.slots import (
-    INDIFFERENT,
     MisfitError,
     SlotKind,
     parameters_of,
@@ -35,27 +34,13 @@ from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    import inspect
-
     from gradcheck_cli.implementation.conventions.reading import Reading
 
 #: Methods that prepare an instance for its first forward: `set_input_shape((3, 8, 8))`, `initialize(optimizer)`; in the
-#: order in which they are called, and what they call the length of the last axis.
+#: order in which they are called.
 _METHODS = (
     *("set_input_shape", "build", "initialize", "initialise", "init_weights", "initialize_weights", "init_params"),
     *("initialize_parameters", "initialize_params", "setup", "compile"),
-)
-_SIZES = (
-    "inputdim",
-    "inputsize",
-    "infeatures",
-    "nin",
-    "ninputs",
-    "ninput",
-    "nfeatures",
-    "indim",
-    "fanin",
-    "inputnodes",
 )
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
@@ -98,25 +83,18 @@ def _set_up(instance: object, shape: tuple[int, ...]) -> None:
     for name in _METHODS:
         with contextlib.suppress(MisfitError):
             if name in own and callable(method := getattr(instance, name)):
-                required = [p for p in parameters_of(method) if p.default is p.empty]
-                given = [_given(p, shape if name == "build" else shape[1:]) for p in required]
+                given: list[object] = []
+                for parameter in (p for p in parameters_of(method) if p.default is p.empty):
+                    if word(parameter.name).endswith("shape"):
+                        given.append(shape if name == "build" else shape[1:])
+                    elif word(parameter.name) in OPTIMIZERS:
+                        given.append(Optimizer())
+                    else:
+                        raise MisfitError(f"`{parameter.name}` is of unknown meaning")
                 try:
                     call(method, *given)
                 except ImplementationError as error:  # it may be meant to be called otherwise: the code is not wrong
                     raise NotExpressibleError(f"{error}; what it needs before that is not known") from error
-
-
-def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
-    name = word(parameter.name)
-    if name.endswith("shape") and shape:
-        return shape
-    if name in _SIZES and shape:
-        return shape[-1]
-    if name in OPTIMIZERS:
-        return Optimizer()
-    if name in INDIFFERENT:
-        return INDIFFERENT[name]
-    raise MisfitError(f"`{parameter.name}` is of unknown meaning")
 
 
 def with_kept(reading: Reading, problem: Problem) -> Problem:
@@ -133,7 +111,7 @@ def with_kept(reading: Reading, problem: Problem) -> Problem:
     instance = make_instance(reading, values) if reading.found.kept else None
     for name, paths in reading.found.kept.items():
         source = random.Random(f"{problem.draws} {name}")  # noqa: S311  # no secrets
-        kept[name] = drawn(source, np.shape(value_at(instance, paths[0])), reading.found.within).astype(dtype)
+        kept[name] = drawn(source, np.shape(value_at(instance, paths[0]))).astype(dtype)
     axes = {name: anonymous(name, value.ndim) for name, value in kept.items()}
     return replace(
         problem,

@@ -24,11 +24,11 @@ from gradcheck_cli.implementation.conventions.attributes import (
     is_gradient_name,
     value_at,
 )
-from gradcheck_cli.implementation.conventions.own_trial import fit_of, fits_input, slope_agrees
+from gradcheck_cli.implementation.conventions.gradient_fit import fit_of, fits_input, slope_agrees
+from gradcheck_cli.implementation.conventions.network_steps import TARGETS
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
 from gradcheck_cli.implementation.conventions.slots import is_cotangent
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs, with_outputs
 from gradcheck_cli.implementation.seeding import seeds_from

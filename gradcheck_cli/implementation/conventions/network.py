@@ -19,6 +19,7 @@ import numpy as np
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import attributes, stored_output
 from gradcheck_cli.implementation.conventions.code import Code
+from gradcheck_cli.implementation.conventions.network_steps import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
@@ -31,7 +32,6 @@ from gradcheck_cli.implementation.conventions.slots import (
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
-from gradcheck_cli.implementation.conventions.step import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
 from gradcheck_cli.text.names import join_names

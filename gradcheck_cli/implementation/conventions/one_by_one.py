@@ -8,20 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Backward, Forward
 from gradcheck_cli.numeric.arrays import Array
 
 #: The letter of the axis of samples.
 SAMPLES = "N"
-
-
-@frozen
-class _Calls:
-    """The calls of forward for each sample."""
-
-    caches: tuple[object, ...]
-    inputs: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -47,16 +38,15 @@ class OneByOne:
         joined = [
             self._join(name, list(parts)) for name, parts in zip(self.outputs, zip(*several, strict=True), strict=True)
         ]
-        calls = _Calls(caches=tuple(cache for _, cache in found), inputs=inputs)
-        return tuple(joined) if len(joined) > 1 else joined[0], calls
+        return tuple(joined) if len(joined) > 1 else joined[0], [cache for _, cache in found]
 
     def backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         """Call backward for each sample; sum the gradients of what is the same for all, and join the others."""
-        assert isinstance(cache, _Calls)
+        assert isinstance(cache, list)
         whole = cotangent if isinstance(cotangent, tuple) else (cotangent,)
-        weight = 1 / len(cache.caches) if self.average else 1
+        weight = 1 / len(cache) if self.average else 1
         found: list[Mapping[str, object]] = []
-        for k, one in enumerate(cache.caches):
+        for k, one in enumerate(cache):
             parts = [sample(self.axes, name, part * weight, k) for name, part in zip(self.outputs, whole, strict=False)]
             found.append(self.run_backward(tuple(parts) if len(parts) > 1 else parts[0], one, names))
         return {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.by_name import backward_by_name, forward_by_name
-from gradcheck_cli.implementation.conventions.hints import refuse_labels, spread_slots
 from gradcheck_cli.implementation.conventions.slots import (
+    EMPTY,
+    LABELS,
+    VARIABLE,
     MisfitError,
     Slot,
     SlotKind,
@@ -32,28 +35,25 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 from gradcheck_cli.layers.framework.layer import Layer
 
 
-def forward_slots(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
-    """Yield what the arguments of a forward pass may stand for, the likeliest first.
+def forward_slots(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> list[Slots]:
+    """List what the arguments of a forward pass may stand for, the likeliest first.
 
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    by_place = forward_in_order(function, layer, vocabulary)
-    if not names_arguments(function):
-        return iter([by_place]) if by_place else _refuse(function, layer.arguments)
-    try:
-        by_name = forward_by_name(function, name_of(function), vocabulary, layer, tuple(vocabulary.inputs))
-    except MisfitError:
-        if by_place is None:
-            raise
-        return iter([by_place])
-    return iter([by_name] if by_place is None or _same(by_place, by_name) else [by_name, by_place])
+    found, by_place = [], forward_in_order(function, layer, vocabulary)
+    if by_place is None and not names_arguments(function):
+        _refuse(function, layer.arguments)
+    if names_arguments(function):
+        with contextlib.suppress(*([MisfitError] if by_place else [])):
+            found.append(forward_by_name(function, name_of(function), vocabulary, layer, tuple(vocabulary.inputs)))
+    return _distinct([*found, *([by_place] if by_place else [])])
 
 
 def backward_slots(
     function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Callable[..., Any]
-) -> Iterator[Slots]:
-    """Yield what the arguments of a backward pass may stand for, the likeliest first.
+) -> list[Slots]:
+    """List what the arguments of a backward pass may stand for, the likeliest first.
 
     Beside the cotangent, a single one with a name of an input is the cache where forward calls that input otherwise:
     of `sigmoid_forward(z)` and `sigmoid_backward(da, a)`, a is what forward returned second. Where it returned one
@@ -62,33 +62,35 @@ def backward_slots(
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    if names_arguments(function) and not layer.loss:
-        refuse_labels(name_of(function), parameters_of(function))
-    by_place = backward_in_order(function, layer)
-    spread = spread_slots(function, layer.outputs)
+    by_place, spread = backward_in_order(function, layer), spread_slots(function, layer.outputs)
+    in_order = [by_place] if by_place else []
     if not names_arguments(function):
-        if by_place or spread:
-            return iter([slots for slots in (*spread, by_place) if slots])
-        return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
-    found = _slopes(parameters_of(function), layer, vocabulary)
-    try:
-        by_name = backward_by_name(parameters_of(function), name_of(function), vocabulary, layer, forward)
-    except MisfitError:
-        if by_place is None:
-            raise
-    else:
+        return [*spread, *in_order] or _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
+    parameters = parameters_of(function)
+    if not layer.loss:
+        refuse_labels(name_of(function), parameters)
+    found = _slopes(parameters, layer, vocabulary)
+    with contextlib.suppress(*([MisfitError] if by_place else [])):
+        by_name = backward_by_name(parameters, name_of(function), vocabulary, layer, forward)
         names = {slot.key: word(slot.name) for slot in forward if slot.kind is SlotKind.INPUT}
         others = [s for s in by_name if s.kind is SlotKind.INPUT and word(s.name) != names.get(s.key)]
         if len(by_name) == 2 and len(others) == 1:
             found.append(tuple(replace(s, kind=SlotKind.CACHE, key="") if s in others else s for s in by_name))
         found.append(by_name)
-    if by_place and not any(_same(by_place, other) for other in found):
-        found.append(by_place)
+    found = _distinct([*found, *in_order])
     if not has(SlotKind.CONTEXT, forward) and len(layer.inputs) == 1:
         found += [other for slots in found for other in _with_input(slots, layer.inputs[0])]
     found += [other for slots in found for other in with_other_flags(slots, forward)]
-    ordered = _in_returned_order(ahead, layer)
-    return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
+    returned = returned_names(ahead)[len(layer.outputs) :]
+    return [_in_returned_order(_with_entries_of(forward, slots), returned) for slots in (*spread, *found)]
+
+
+def _distinct(several: list[Slots]) -> list[Slots]:
+    """Leave out what is there already under the same names."""
+    found: dict[object, Slots] = {}
+    for slots in several:
+        found.setdefault(tuple((slot.name, slot.kind, slot.key) for slot in slots), slots)
+    return [*found.values()]
 
 
 def _with_input(slots: Slots, key: str) -> list[Slots]:
@@ -126,8 +128,8 @@ def _slopes(parameters: list[inspect.Parameter], layer: Layer, vocabulary: Vocab
 
 def method_slots(
     cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary
-) -> Iterator[tuple[Slots, Slots]]:
-    """Yield what the arguments of two methods may stand for; parameters that the class keeps are none of them.
+) -> list[tuple[Slots, Slots]]:
+    """List what the arguments of two methods may stand for; parameters that the class keeps are none of them.
 
     Raises:
         MisfitError: they cannot be those of this layer.
@@ -143,7 +145,7 @@ def method_slots(
     found = [*_slopes(back, layer, vocabulary), by_name]
     if layer.loss and has(SlotKind.COTANGENT, by_name) and len(by_name) > 1:  # or it is given what forward has kept
         found.append(with_cache_for_cotangent(by_name))
-    return iter([(slots, one) for one in found])
+    return [(slots, one) for one in found]
 
 
 def with_cache_for_cotangent(slots: Slots) -> Slots:
@@ -151,17 +153,12 @@ def with_cache_for_cotangent(slots: Slots) -> Slots:
     return tuple(replace(s, kind=SlotKind.CACHE, key="") if s.kind is SlotKind.COTANGENT else s for s in slots)
 
 
-def _in_returned_order(function: Callable[..., Any], layer: Layer) -> Callable[[Slots], Slots]:
+def _in_returned_order(slots: Slots, names: tuple[str, ...]) -> Slots:
     """Number the parts of a cache as forward returns them, if it returns all of them by their names."""
-    names = returned_names(function)[len(layer.outputs) :]
-
-    def ordered(slots: Slots) -> Slots:
-        parts = [slot.name for slot in slots if slot.kind is SlotKind.CACHE and slot.value is not None]
-        if not parts or set(parts) != set(names):
-            return slots
-        return tuple(replace(s, value=names.index(s.name)) if s.name in parts else s for s in slots)
-
-    return ordered
+    parts = [slot.name for slot in slots if slot.kind is SlotKind.CACHE and slot.value is not None]
+    if not parts or set(parts) != set(names):
+        return slots
+    return tuple(replace(s, value=names.index(s.name)) if s.name in parts else s for s in slots)
 
 
 def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
@@ -176,36 +173,28 @@ def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     return tuple(map(shared, backward))
 
 
-def _refuse(function: Callable[..., Any], names: tuple[str, ...]) -> Iterator[Slots]:
+def _refuse(function: Callable[..., Any], names: tuple[str, ...]) -> NoReturn:
     signature = signature_of(function)
     called = write_call(name_of(function), signature.parameters.values() if signature else ())
     raise MisfitError(f"`{called}` does not take ({', '.join(names)})")
-
-
-def _same(one: Slots, other: Slots) -> bool:
-    return [(s.name, s.kind, s.key) for s in one] == [(s.name, s.kind, s.key) for s in other]
 
 
 def forward_in_order(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> Slots | None:
     """Read a forward pass whose arguments stand in the layer's order: inputs, parameters; None if it takes others."""
     if vocabulary.packing and vocabulary.packing.title:
         return None  # only names tell such arrays apart
-    keys = [(name, SlotKind.INPUT) for name in vocabulary.inputs if not _is_spare(name, vocabulary)]
+    parts = vocabulary.packing.parts if vocabulary.packing else {}
+    spares = {name for name, part in parts.items() if part.shares == (0.0,)}  # such as a cell state, zero at first
+    keys = [(name, SlotKind.INPUT) for name in vocabulary.inputs if name not in spares]
     keys += [(layer.param, SlotKind.DICTIONARY)] if layer.param else []
     slots = in_order(function, keys, SlotKind.CONTEXT)
-    keyed = {slot.name: slot.key for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
-    named = (
-        (classify(p, vocabulary, vocabulary.inputs) for p in parameters_of(function) if p.name in keyed)
-        if keyed
-        else ()
-    )
-    geometry = SlotKind.ARGUMENT, SlotKind.INPUT
-    return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
-
-
-def _is_spare(name: str, vocabulary: Vocabulary) -> bool:
-    """Tell whether an array of a packing is none of the layer's inputs, such as a cell state that is zero at first."""
-    return vocabulary.packing is not None and vocabulary.packing.parts[name].shares == (0.0,)
+    for slot in slots or ():
+        if slot.kind is SlotKind.INPUT and slot.name != slot.key:  # which may be the name of something else
+            parameter = next(p for p in parameters_of(function) if p.name == slot.name)
+            named = classify(parameter, vocabulary, vocabulary.inputs)
+            if named and named.kind in (SlotKind.ARGUMENT, SlotKind.INPUT) and named.key != slot.key:
+                return None
+    return slots
 
 
 def backward_in_order(function: Callable[..., Any], layer: Layer) -> Slots | None:
@@ -236,3 +225,27 @@ def in_order(function: Callable[..., Any], keys: list[tuple[str, SlotKind]], con
         else:
             return None
     return None if left else tuple(found)
+
+
+def refuse_labels(name: str, parameters: list[inspect.Parameter]) -> None:
+    """Refuse a backward pass that takes labels and no cotangent: `softmax_backward(A, Y)` is that of a loss.
+
+    Raises:
+        MisfitError: it is one.
+    """
+    required = [p for p in parameters if p.default is EMPTY]
+    labels = [p.name for p in required if word(p.name) in LABELS]
+    if labels and len(required) > 1 and not any(is_cotangent(p.name) or is_context(p.name) for p in required):
+        called = write_call(name, required)
+        raise MisfitError(f"`{called}` takes no cotangent but `{labels[0]}`, as the gradient of a loss does")
+
+
+def spread_slots(function: Callable[..., Any], outputs: Sequence[str]) -> list[tuple[Slot, ...]]:
+    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs; [] for any other."""
+    signature = signature_of(function)
+    parameters = [*signature.parameters.values()] if signature else []
+    left = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY or p.default is EMPTY]
+    if not left or left[-1].kind not in VARIABLE or len(left) != len(outputs) + 1:
+        return []
+    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(left, outputs, strict=False))
+    return [(*cotangents, replace(slot_for(left[-1], SlotKind.CACHE), spread=True))]

@@ -18,8 +18,8 @@ from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.containers import Entries
+from gradcheck_cli.implementation.conventions.given_arguments import Container
 from gradcheck_cli.implementation.conventions.layout import Layout
-from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.slots import SlotKind, Slots, has, has_open_container, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
+from gradcheck_cli.implementation.conventions.both_passes import class_passes, expanded, instance_passes
 from gradcheck_cli.implementation.conventions.classes import class_readings
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
-from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_class import own_class_readings
-from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.packing import packed
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, has_open_container
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, has_open_container
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
+from gradcheck_cli.implementation.conventions.unknown_class import unknown_class_readings
+from gradcheck_cli.implementation.conventions.unknown_function import unknown_readings
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Packing, Vocabulary, word
 from gradcheck_cli.layers.framework.layer import Layer
@@ -122,10 +122,10 @@ def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) ->
         cls: type = type(instance[0]) if instance else first
         made, forward, backward = instance or (None, *class_passes(cls))
         if not layer.reference:
-            return own_class_readings(cls, forward, backward, layer, made)
+            return unknown_class_readings(cls, forward, backward, layer, made)
         return class_readings(cls, forward, backward, layer, vocabulary, made)
     if not layer.reference:
-        return own_readings(objects, layer)
+        return unknown_readings(objects, layer)
     if layer.loss:
         if len(objects) > 1:
             raise MisfitError(f"`{name_of(first)}` does not return its gradient itself")
@@ -141,51 +141,40 @@ def _function_readings(
     """Yield the ways to understand functions: what each argument is, how arrays lie, how the geometry is passed."""
     code = Code(forward=forward, backward=backward)
     for ahead in forward_slots(forward, layer, vocabulary):
+        #: whether entries have all names, and the parameters that are absent
+        variants: list[tuple[bool, tuple[str, ...]]] = [(False, ())]
+        if has_open_container(ahead):
+            variants = [(True, ()), (True, tuple(n for n in vocabulary.optional if n in vocabulary.parameters))]
+        elif has(SlotKind.DICTIONARY, ahead):
+            variants.append((True, ()))
+        inputs = [slot for slot in ahead if slot.kind is SlotKind.INPUT]
+        is_named = not vocabulary.packing or all(word(slot.name) in vocabulary.inputs[slot.key] for slot in inputs)
         for back in backward_slots(backward, layer, vocabulary, ahead, forward) if backward else [()]:
             slots = (*ahead, *back)
-            for arrangement in _told_first(vocabulary, {word(slot.name) for slot in slots}):
-                if not _are_named(ahead, vocabulary) and _moves_weights(arrangement, vocabulary):
-                    continue
-                variants: list[tuple[bool, tuple[str, ...]]] = [
-                    (all_keys, ()) for all_keys in ((False, True) if has(SlotKind.DICTIONARY, ahead) else (False,))
-                ]
-                if has_open_container(ahead):
-                    biases = tuple(name for name in vocabulary.optional if name in vocabulary.parameters)
-                    variants = [(True, ()), (True, biases)]
-                for all_keys, lacking in variants:
-                    for forms in forms_of(slots, vocabulary):
-                        keys = "entries under other names" if all_keys and not has_open_container(ahead) else ""
-                        yield Reading(
-                            layer=layer,
-                            vocabulary=vocabulary,
-                            code=code,
-                            forward=ahead,
-                            backward=back,
-                            forms=forms,
-                            layouts=layouts_of(vocabulary, arrangement),
-                            exact=arrangement.exact,
-                            single=arrangement.single,
-                            all_keys=all_keys,
-                            lacking=lacking,
-                            notes=(arrangement.title, keys),
-                        )
-
-
-def _are_named(slots: Iterable[Slot], vocabulary: Vocabulary) -> bool:
-    """Tell whether the names of a packing's arrays say what they are."""
-    inputs = [slot for slot in slots if slot.kind is SlotKind.INPUT]
-    return vocabulary.packing is None or all(word(slot.name) in vocabulary.inputs[slot.key] for slot in inputs)
+            names = {word(slot.name) for slot in slots}
+            usable = [one for one in vocabulary.arrangements if is_named or not _moves_weights(one, vocabulary)]
+            told = [one for one in usable if names & {*one.telling}]
+            arrangements = [*told, *(one for one in usable if one not in told)]
+            for arrangement, (all_keys, lacking), forms in product(
+                arrangements, variants, [*forms_of(slots, vocabulary)]
+            ):
+                keys = "entries under other names" if all_keys and not has_open_container(ahead) else ""
+                axes = {name: arrangement.axes.get(name, usual) for name, usual in vocabulary.axes.items()}
+                yield Reading(
+                    layer=layer,
+                    vocabulary=vocabulary,
+                    code=code,
+                    forward=ahead,
+                    backward=back,
+                    forms=forms,
+                    layouts={name: Layout(vocabulary.axes[name], order) for name, order in axes.items()},
+                    exact=arrangement.exact,
+                    single=arrangement.single,
+                    all_keys=all_keys,
+                    lacking=lacking,
+                    notes=(arrangement.title, keys),
+                )
 
 
 def _moves_weights(arrangement: Arrangement, vocabulary: Vocabulary) -> bool:
     return any(arrangement.axes.get(name, "") != vocabulary.axes[name] for name in vocabulary.parameters)
-
-
-def _told_first(vocabulary: Vocabulary, names: set[str]) -> list[Arrangement]:
-    """Order the arrangements: those first that the names of arguments tell."""
-    return sorted(vocabulary.arrangements, key=lambda arrangement: not names & set(arrangement.telling))
-
-
-def layouts_of(vocabulary: Vocabulary, arrangement: Arrangement) -> dict[str, Layout]:
-    """Return how each input and output lies in an arrangement."""
-    return {name: Layout(usual, arrangement.axes.get(name, usual)) for name, usual in vocabulary.axes.items()}

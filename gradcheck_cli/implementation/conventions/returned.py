@@ -11,7 +11,7 @@ from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_entry
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
+from gradcheck_cli.implementation.conventions.slots import is_context
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.numeric.arrays import Array
@@ -39,10 +39,6 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
             _refuse(reading, returned)
         return [as_array(several[reading.output_at])], None
     caches = reading.caches
-    state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
-    if state and len(several) == count + 1 + state:  # running means, after the cache or before it
-        last = all(isinstance(value, np.ndarray) for value in several[-state:])
-        returned = several = several[:-state] if last else [*several[:count], several[-1]]
     parts = [slot.value for slot in caches if isinstance(slot.value, int)]
     own = bool(parts) and not reading.layer.reference and len(several) > count + max(parts)
     is_spread = any(slot.spread for slot in caches) and len(several) > count + 1
@@ -53,7 +49,6 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
     cache: object = context
     if has_cache(reading, returned):
         cache = several.pop()
-        cache = context if context is not None and context.is_filled and _shares_context(reading) else cache
     elif not reading.layer.loss and caches and not context and len(several) > count + 1 and _may_return_more(reading):
         cache = several.pop()  # the outputs between, such as predictions, are not differentiated
     elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
@@ -85,12 +80,6 @@ def _refuse(reading: Reading, returned: object) -> NoReturn:
     hint = "; of two functions name both, FILE.py:f,gradient" if both and not known else ""
     name = reading.code.name("forward")
     raise ImplementationError(f"{name} returned {describe(returned)}, not ({expected}){hint}")
-
-
-def _shares_context(reading: Reading) -> bool:
-    """Tell whether backward takes a cache under the name that the context has in forward."""
-    names = {word(slot.name) for slot in reading.forward if slot.kind is SlotKind.CONTEXT}
-    return any(word(slot.name) in names for slot in reading.backward if slot.kind is SlotKind.CACHE)
 
 
 def gradients_in(

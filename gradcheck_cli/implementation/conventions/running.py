@@ -21,7 +21,6 @@ from gradcheck_cli.implementation.conventions.attributes import (
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.containers import Context
-from gradcheck_cli.implementation.conventions.hints import LABELS
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
     make_instance,
@@ -29,6 +28,7 @@ from gradcheck_cli.implementation.conventions.instances import (
     set_state,
     with_kept,
 )
+from gradcheck_cli.implementation.conventions.network_steps import Role
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, left_at_zero, origins
 from gradcheck_cli.implementation.conventions.reading import Reading
@@ -41,8 +41,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     outputs_in,
     times_cotangent,
 )
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
-from gradcheck_cli.implementation.conventions.step import Role
+from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, has
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,

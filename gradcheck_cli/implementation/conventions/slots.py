@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
@@ -11,7 +12,7 @@ from typing import Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
 
 EMPTY = inspect.Parameter.empty
 
@@ -45,6 +46,12 @@ INDIFFERENT: dict[str, object] = {
 }
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
+
+#: What labels are called.
+LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot {,ground}truth gt actual expected desired")
+
+#: What the length of an axis is called: one capital letter, `hidden_size`, `n_heads`.
+SIZE = re.compile(r"[A-Z]$|(n|num)_\w+$|num[a-z]+s$|(\w+_)?(dim|size|heads?|len|length)$")
 
 VARIABLE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
@@ -121,12 +128,18 @@ def has_open_container(slots: Iterable[Slot]) -> bool:
     return any(slot.is_open for slot in slots)
 
 
-def with_other_flags(backward: tuple[Slot, ...], forward: Iterable[Slot]) -> list[tuple[Slot, ...]]:
+def with_meaning(slots: Slots, name: str, kind: SlotKind, **meaning: Any) -> Slots:
+    """Return slots of which that of a name has another meaning."""
+    return tuple(replace(slot, kind=kind, **meaning) if slot.name == name else slot for slot in slots)
+
+
+def with_other_flags(backward: Slots, forward: Iterable[Slot]) -> list[Slots]:
     """List the slots in which a flag that backward alone has, such as `from_output=True`, is not at its default."""
     shared = {slot.name for slot in forward}
     flags = [slot for slot in backward if slot.is_flag and slot.kind is SlotKind.OMITTED and slot.name not in shared]
-    others = [(flag, replace(flag, kind=SlotKind.CONSTANT, value=not flag.default, by_name=True)) for flag in flags]
-    return [tuple(other if slot is flag else slot for slot in backward) for flag, other in others]
+    return [
+        with_meaning(backward, flag.name, SlotKind.CONSTANT, value=not flag.default, by_name=True) for flag in flags
+    ]
 
 
 def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value: object = None) -> Slot:
@@ -186,15 +199,6 @@ def is_cotangent(name: str) -> bool:
 def is_context(name: str) -> bool:
     """Tell whether a name is one of a cache or of a context."""
     return word(name) in CACHES
-
-
-def choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect.Parameter]:
-    """Choose, among arguments of backward that nothing else explains, the gradients that come in."""
-    named = [p for p in free if is_cotangent(p.name)]
-    others = [p for p in free if word(p.name) not in PROBABLE_CACHES] or free
-    chosen = named[:count]
-    chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []
-    return [p for p in free if p in chosen]
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:

@@ -10,21 +10,32 @@ from functools import lru_cache
 
 import numpy as np
 
-#: The argument, the places of its axes that must be equal, and the statement that says so.
-Demand = tuple[str, tuple[int, ...], str]
-
-
 #: What is around the name of a value that is returned: `float(np.mean(loss))`.
 _NO_VALUES = ("np", "numpy", "torch", "float", "sum", "len")
 
 
-@lru_cache(maxsize=32)
-def equal_sizes(function: Callable[..., object]) -> tuple[Demand, ...]:
-    """List what a function says of its arguments by `(f, f, channels, filters) = W.shape`: for square kernels only."""
-    return tuple(_demands(_tree(function)))
+@lru_cache(maxsize=32)  # asked for in each call of forward
+def equal_sizes(function: Callable[..., object]) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    """List what a function says of its arguments by `(f, f, channels, filters) = W.shape`: for square kernels only.
+
+    Returns:
+        the argument, the places of its axes that must be equal, and the statement that says so.
+    """
+    found = []
+    for node in ast.walk(_tree(function)):
+        match node:
+            case ast.Assign(
+                targets=[ast.Tuple(elts=parts) | ast.List(elts=parts)],
+                value=ast.Attribute(value=ast.Name(id=argument), attr="shape"),
+            ):
+                names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
+                for name in dict.fromkeys(names):
+                    places = tuple(k for k, other in enumerate(names) if other == name)
+                    if len(places) > 1 and name.strip("_") and all(names):
+                        found.append((argument, places, ast.unparse(node)))
+    return tuple(found)
 
 
-@lru_cache(maxsize=32)
 def entries_of(function: Callable[..., object], argument: str) -> tuple[str | int, ...]:
     """List what a function looks up in an argument, in its order: `p["W"]`, `p.W`, or `W, b = p` and `p[0]`.
 
@@ -53,7 +64,6 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     return tuple(key for key in found if isinstance(key, str))
 
 
-@lru_cache(maxsize=32)
 def looks_up_names(function: Callable[..., object], argument: str) -> bool:
     """Tell whether a function looks up entries in an argument by names, also by those that it puts together."""
     keys = (
@@ -64,7 +74,6 @@ def looks_up_names(function: Callable[..., object], argument: str) -> bool:
     return any(isinstance(part, ast.Constant) and isinstance(part.value, str) for key in keys for part in ast.walk(key))
 
 
-@lru_cache(maxsize=64)
 def takes_variables(function: Callable[..., object]) -> bool:
     """Tell whether a function takes objects that hold an array, as a framework's variables do: it says `x.data.T`."""
     tree = _tree(function)
@@ -78,7 +87,6 @@ def takes_variables(function: Callable[..., object]) -> bool:
     )
 
 
-@lru_cache(maxsize=32)
 def only_looks_up(function: Callable[..., object], argument: str) -> bool:
     """Tell whether a function does nothing with an argument but look up entries under names that are written out."""
     nodes = [*ast.walk(_tree(function))]
@@ -95,7 +103,6 @@ def only_looks_up(function: Callable[..., object], argument: str) -> bool:
     return uses == 0
 
 
-@lru_cache(maxsize=64)
 def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
     """Name what the last `return` of a function returns, also in tuples, "" for what has no name; () for nothing."""
     returns = [node.value for node in ast.walk(_tree(function)) if isinstance(node, ast.Return) and node.value]
@@ -103,7 +110,6 @@ def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
     return tuple(_names_in(last)) if last is not None else ()
 
 
-@lru_cache(maxsize=64)
 def returns_one_value(function: Callable[..., object]) -> bool:
     """Tell whether a function returns one value by its source: an expression, or what a library computes."""
     nodes = [*ast.walk(_tree(function))]
@@ -131,23 +137,10 @@ def _names_in(returned: ast.expr) -> Iterator[str]:
         yield next((name for name in names if name not in _NO_VALUES), "")
 
 
+@lru_cache(maxsize=64)
 def _tree(function: Callable[..., object]) -> ast.AST:
     """Parse the source of a function; nothing if it cannot be found."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
         return ast.Module(body=[], type_ignores=[])
-
-
-def _demands(tree: ast.AST) -> Iterator[Demand]:
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(
-                targets=[ast.Tuple(elts=parts) | ast.List(elts=parts)],
-                value=ast.Attribute(value=ast.Name(id=argument), attr="shape"),
-            ):
-                names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
-                for name in dict.fromkeys(names):
-                    places = tuple(k for k, other in enumerate(names) if other == name)
-                    if len(places) > 1 and name.strip("_") and all(names):
-                        yield argument, places, ast.unparse(node)

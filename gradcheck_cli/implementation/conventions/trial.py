@@ -12,20 +12,21 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.code import LARGE
-from gradcheck_cli.implementation.conventions.gradient_orders import (
+from gradcheck_cli.implementation.conventions.gradient_fit import (
     CLOSE,
     RAISES,
+    GradientFit,
+    fit_of,
     is_slope,
     ordered,
     right_gradients,
 )
+from gradcheck_cli.implementation.conventions.kept_arrays import all_studied, studied_of
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
-from gradcheck_cli.implementation.conventions.study import all_studied, studied_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -91,13 +92,10 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
             guards = join_names(f"{guard:g}" for guard in sorted(reading.code.guards))
             notes = (*reading.notes, f"without the {guards} that guards its logarithm")
             readings.append(replace(reading, code=replace(reading.code, unguarded=reading.code.guards), notes=notes))
-        best = max(readings, key=lambda one: _own_fit(one, case, problem)) if len(readings) > 1 else readings[0]
+        best = max(readings, key=lambda one: _gradient_fit(one, case, problem)) if len(readings) > 1 else readings[0]
         return Tried(reading=best, fit=Fit.REPRODUCES)
     found: Tried | None = None
-    known = 0  # parameters of a dictionary that are, where one is not
-    unnamed: list[
-        tuple[Packing | None, tuple[str, ...]]
-    ] = []  # packings with entries of other names than those that code asks for
+    unnamed: list[tuple[Packing | None, tuple[str, ...]]] = []  # packings without a name for what code asks for
     for reading in readings:
         if any(reading.vocabulary.packing is one and reading.lacking == lacking for one, lacking in unnamed):
             continue
@@ -105,11 +103,9 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
             continue
         try:
             reading, fit = _with_blocks_in_order(reading, forward_fit(reading))  # noqa: PLW2901
-        except UnknownEntryError as error:
-            unnamed.append((reading.vocabulary.packing, reading.lacking))
+        except UnknownEntryError:
             fit = Fit.FAILS
-            if found is None or (found.fit is fit and error.known > known):
-                found, known = Tried(reading=reading, fit=fit), error.known
+            unnamed.append((reading.vocabulary.packing, reading.lacking))
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         in_order = ordered(reading) if fit is Fit.REPRODUCES else None
@@ -133,7 +129,7 @@ def _with_blocks_in_order(reading: Reading, fit: Fit) -> tuple[Reading, Fit]:
     return reading, fit
 
 
-def _own_fit(reading: Reading, case: Case, problem: Problem) -> OwnFit:
+def _gradient_fit(reading: Reading, case: Case, problem: Problem) -> GradientFit:
     """Return how well a reading does of code of which nothing is known.
 
     A gradient knows of what guards a logarithm if it is right where that is large.

@@ -10,8 +10,7 @@ from types import BuiltinMethodType, MethodType
 from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
-from gradcheck_cli.implementation.conventions.methods import has_passes
+from gradcheck_cli.implementation.conventions.both_passes import expanded, has_passes, makes_backward
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Given, Tried, best_reading
 from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of

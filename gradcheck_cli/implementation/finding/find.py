@@ -9,9 +9,8 @@ from pathlib import Path
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
-from gradcheck_cli.implementation.conventions.expand import expanded, part_of
-from gradcheck_cli.implementation.conventions.methods import instance_passes
-from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
+from gradcheck_cli.implementation.conventions.both_passes import expanded, instance_passes, part_of
+from gradcheck_cli.implementation.conventions.given_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import Fit, Tried

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.boxes import boxed_operation
-from gradcheck_cli.implementation.conventions.expand import needs_adapter
-from gradcheck_cli.implementation.conventions.gradient_orders import LACKS, RAISES, right_gradients
+from gradcheck_cli.implementation.conventions.both_passes import needs_adapter
+from gradcheck_cli.implementation.conventions.gradient_fit import LACKS, RAISES, right_gradients
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
+from gradcheck_cli.implementation.conventions.variables import boxed_operation
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
 from gradcheck_cli.implementation.finding.names import known_layers, says_loss

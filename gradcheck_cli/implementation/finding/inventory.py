@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, operations_in
-from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.both_passes import class_passes, expanded, makes_backward, operations_in
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names, returns_one_value
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike

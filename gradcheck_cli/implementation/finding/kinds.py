@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gradcheck_cli.implementation.conventions.hints import LABELS as LABEL_NAMES
-from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.network import VOCABULARIES
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, Slot, SlotKind
-from gradcheck_cli.implementation.conventions.step import Role
+from gradcheck_cli.implementation.conventions.network_steps import Role
+from gradcheck_cli.implementation.conventions.slots import LABELS as LABEL_NAMES
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, SIZE, Slot, SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 _LABELS = {"Y", *LABEL_NAMES, *words("ys truelabels idx index indices words ids tokens")}

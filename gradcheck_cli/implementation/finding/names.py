@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
-from gradcheck_cli.implementation.conventions.expand import part_of
+from gradcheck_cli.implementation.conventions.both_passes import part_of
 from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.layer import Layer

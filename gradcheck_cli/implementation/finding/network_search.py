@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.guard.state import preserve_state
-from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
+from gradcheck_cli.implementation.conventions.gradient_fit import GradientFit, fit_of
+from gradcheck_cli.implementation.conventions.kept_arrays import all_studied, lengths_made, made_alike
+from gradcheck_cli.implementation.conventions.network_steps import Role
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind
-from gradcheck_cli.implementation.conventions.step import Role
-from gradcheck_cli.implementation.conventions.study import all_studied, lengths_made, made_alike
 from gradcheck_cli.implementation.finding.kinds import Kind, kinds_of
 from gradcheck_cli.implementation.finding.probe import Axis, Guess, Probe
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -132,12 +132,12 @@ class _Search(Probe):
         least = min((n for i in guess.numbers("size", "tuple") for n in guess.shape(i) if n > 1), default=_EQUAL)
         return replace(case, labels={name: (shape, min(n, least)) for name, (shape, n) in case.labels.items()})
 
-    def _fit(self, guess: Guess) -> OwnFit:
+    def _fit(self, guess: Guess) -> GradientFit:
         """Return how well the network does; with a loss that is not its own, at least one gradient must be right."""
         self.calls += 1
         case = self.case(guess)
         if not (case.shape or case.labels) or case.impossible():
-            return OwnFit()
+            return GradientFit()
         problem = LAYER.problem(case)
         first, *others = all_studied([*self.readings], case, problem)
         fit = fit_of(first, case, problem)
@@ -145,14 +145,14 @@ class _Search(Probe):
         self.calls += _RAN if fit.runs else 0
         fits = [fit, *(fit_of(one, case, problem) for one in others if fit.fits)]
         best = max(fits, key=lambda fit: (fit.right, fit.fits))
-        return best if best.right or not first.code.taken_for else OwnFit()
+        return best if best.right or not first.code.taken_for else GradientFit()
 
     def _cases(self, guess: Guess, score: float) -> tuple[FunctionCase, ...]:
         """List cases: with lengths of their own, as few together as possible, and the same without a penalty."""
 
         def fitted(trial: Guess, group: tuple[Axis, ...]) -> Guess | None:
             alone = len(group) == 1 and self.slots[group[0][0]].value is Role.TARGETS  # longer targets are cut off
-            fit = self._fit(trial) if not alone and self.calls <= 2 * _MOST_TRIES else OwnFit()
+            fit = self._fit(trial) if not alone and self.calls <= 2 * _MOST_TRIES else GradientFit()
             return trial if _score(fit) >= score else None
 
         of_images = Kind("array", _OF_IMAGES) in guess.kinds
@@ -165,7 +165,7 @@ class _Search(Probe):
         return tuple(replace(one, tried=case.flags) for one in cases)
 
 
-def _score(fit: OwnFit) -> float:
+def _score(fit: GradientFit) -> float:
     """Count the gradients that are right; where some have wrong shapes, or none is right, it is less than one."""
     if not fit.right:
         return 0.4 if fit.fits else 0

@@ -8,11 +8,18 @@ from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
-from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS, methods_of
+from gradcheck_cli.implementation.conventions.both_passes import BACKWARDS, FORWARDS, methods_of
 from gradcheck_cli.implementation.conventions.network import Network
+from gradcheck_cli.implementation.conventions.network_steps import (
+    Role,
+    Step,
+    is_penalty,
+    step_of,
+    usual_losses,
+    with_data,
+)
 from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of, usual_losses, with_data
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 

@@ -17,13 +17,13 @@ from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.containers import Context
+from gradcheck_cli.implementation.conventions.gradient_fit import fit_of
 from gradcheck_cli.implementation.conventions.instances import with_kept
-from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.kept_arrays import studied_of
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import number_first
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
-from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import seeds_from

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.implementation.conventions.own_trial import takes_targets
+from gradcheck_cli.implementation.conventions.gradient_fit import takes_targets
+from gradcheck_cli.implementation.conventions.kept_arrays import lengths_made
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has
-from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, NUMBERS, Kind, is_data, is_size, kinds_of, kinds_to_make
 from gradcheck_cli.implementation.finding.probe import Axis, Guess, count_elements
 from gradcheck_cli.implementation.finding.targets import TargetProbe, says_cotangent, says_gradient, with_ranks

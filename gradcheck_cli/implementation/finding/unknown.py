@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from gradcheck_cli.implementation.conventions.expand import expanded, needs_adapter
-from gradcheck_cli.implementation.conventions.methods import is_written
+from gradcheck_cli.implementation.conventions.both_passes import expanded, is_written, needs_adapter
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError

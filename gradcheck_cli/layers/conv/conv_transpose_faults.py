@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -15,12 +15,10 @@ from gradcheck_cli.layers.conv.moved import Convolution, Numbers, displaced_wind
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.axes import OUT_COLUMN, OUT_ROW
 from gradcheck_cli.layers.framework.contributions import Contributions
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.faults import ADD
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
-
-Gradients = Mapping[str, Array]
 
 
 def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:
@@ -56,23 +54,13 @@ def _without_bias(
 
 def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults that make a difference to the output."""
-    inputs = problem.inputs
-
-    def fault(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
-        return ForwardFault(code, cause, remedy, {"out": out})
-
     cause = "{names} {be} assigned where contributions are to be summed: only that of the last window is left."
-    yield fault("assigned-not-accumulated", cause, ADD, _last_shares(case, inputs))
+    yield ForwardFault("assigned-not-accumulated", cause, ADD, {"out": _last_shares(case, problem.inputs)})
     if both(case.pad) != (0, 0):
         cause = "{names} {be} returned without being cropped: pad rows and columns are to be cut off on each side."
-        whole = _output(replace(case, pad=0), inputs)
-        yield fault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", whole)
-    without = _output(case, {**inputs, "b": np.zeros_like(inputs["b"])})
-    yield fault("bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without)
-
-
-def _output(case: ConvTransposeCase, inputs: Gradients) -> Array:
-    return conv_transpose_forward(inputs["x"], inputs["w"], inputs["b"], case.settings)[0]
+        x, w, b = problem.inputs.values()
+        whole = conv_transpose_forward(x, w, b, replace(case, pad=0).settings)[0]
+        yield ForwardFault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", {"out": whole})
 
 
 def _last_shares(case: ConvTransposeCase, inputs: Gradients) -> Array:

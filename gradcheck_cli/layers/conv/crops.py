@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
 from gradcheck_cli.layers.conv.moved import Convolution, resized, within
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, Gradients
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-Gradients = Mapping[str, Array]
 Index = tuple[slice, ...]
 
 

@@ -12,14 +12,11 @@ from gradcheck_cli.layers.conv.crops import crops, formulas
 from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts
 from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, too_few_windows, within
 from gradcheck_cli.layers.framework.axes import FILTER, Axis
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Backward, Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.faults import misread
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-Gradients = Mapping[str, Array]
-Backward = Callable[[Gradients, Array], Gradients]
 
 
 def faults(case: WindowedCase, problem: Problem) -> Iterator[Fault]:
@@ -222,10 +219,8 @@ def _miscounted(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterat
 
 
 def _kernels(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
-    """Yield products with another kernel, and sums without the bias."""
+    """Yield products with another kernel."""
     for code, words, turn in kernel_turns(convolution.case.axes["w"]):
         w = turn(inputs["w"])
         if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
             yield code, f"In {{names}} {words}.", _KEEP, convolution.forward({**inputs, "w": w})
-    without = convolution.forward({**inputs, "b": np.zeros_like(inputs["b"])})
-    yield "bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without

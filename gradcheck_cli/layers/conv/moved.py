@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts, plain
+from gradcheck_cli.layers.framework.fault import Gradients
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-Gradients = Mapping[str, Array]
 #: One for each axis along which windows lie.
 Numbers = tuple[int, ...]
 

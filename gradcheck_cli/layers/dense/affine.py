@@ -8,7 +8,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
@@ -84,17 +84,8 @@ def faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
         )
 
 
-def without_bias(_: object, problem: Problem, __: Array) -> Iterator[ForwardFault]:
-    """Yield the output without its bias."""
-    remedy = "Add b to every row of x w."
-    yield ForwardFault(
-        "bias-missing", "In {names} the bias is left out.", remedy, {"out": problem.expected - problem.inputs["b"]}
-    )
-
-
 LAYER = Layer(
     case=AffineCase,
-    forward_faults=without_bias,
     builtin={"matrix": (affine_forward, affine_backward)},
     standard=standard,
     faults=faults,
@@ -142,5 +133,4 @@ TEMPORAL = Layer(
     case=TemporalAffineCase,
     builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
     standard=temporal_standard,
-    forward_faults=without_bias,
 )

@@ -31,10 +31,6 @@ class WordEmbeddingCase(Case):
     V: int = size(6, "words in the vocabulary")
     D: int = size(5, "features of a word")
 
-    def label(self) -> str:
-        """Name the geometry: `3x4 of 6x5`."""
-        return f"{self.N}x{self.T} of {self.V}x{self.D}"
-
 
 def word_embedding_forward(x: Array, W: Array) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
     """Return the row of W of each word in x (N, T), (N, T, D), and the cache."""

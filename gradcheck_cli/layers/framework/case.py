@@ -107,7 +107,7 @@ class Case:
         """Name the geometry in one short line, for tables: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
         first, *others = self.shapes.values()
         shapes = ["x".join(map(str, shape)) for shape in (first, *others) if len(shape) > 1 or shape is first]
-        numbers = [p for p in self.parameters() if p.name in self.settings]
+        numbers = [p for p in self.parameters() if p.name in self.settings or hasattr(p, "options")]
         words = (f"{p.name} {p.format(getattr(self, p.name)).removesuffix('.0')}" for p in numbers)
         return " ".join([" * ".join(shapes), *words])
 

@@ -16,13 +16,11 @@ import numpy as np
 
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.coupling import Relation, relate
+from gradcheck_cli.layers.framework.fault import Backward, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 
-Gradients = Mapping[str, Array]
-#: (inputs, cotangent) -> gradients by the input's name.
-Backward = Callable[[Gradients, Array], Gradients]
 #: (all indices of an axis, how many there are) -> which of them are kept.
 Kept = Callable[[Array, int], Array]
 

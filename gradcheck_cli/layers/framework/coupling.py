@@ -11,7 +11,7 @@ of those of its axes; the element of a colour that reaches an output follows axi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, reduce
 from typing import NamedTuple
 
@@ -41,9 +41,6 @@ class Relation(NamedTuple):
 #: Makes one object of equal arguments. Cases of one geometry, with many seeds or of many implementations, then share
 #: their couplings, which take a twentieth of the time of a small case to derive.
 _once = lru_cache(maxsize=64)
-
-#: Owners that are worked out for all colours at once, at the most: half a megabyte.
-_FEW = 2**16
 
 #: Each index reaches all outputs, as far as the other axes let it: a colour for each.
 EACH = Relation((), lambda size: np.arange(size))  # noqa: PLW0108  # `np.arange` alone would import NumPy here
@@ -195,19 +192,12 @@ def _couple(
         for axes, _ in outputs
     ]
 
-    # Of a small case all colours together are three sums of arrays; one by one they took a twentieth of its time.
-    entries = math.prod(counts) * sum(math.prod(size) for _, size in outputs)
-    together = [_sum_of_all(laid) for laid in tables] if entries <= _FEW else None
-
     def owner(color: int) -> Array:
-        if together is not None:
-            found: list[Array] = [one[color] for one in together]
-        else:
-            digits = np.unravel_index(color, counts)
-            found = [
-                np.maximum(reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]), -1)
-                for laid in tables
-            ]
+        digits = np.unravel_index(color, counts)
+        found: list[Array] = [
+            np.maximum(reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]), -1)
+            for laid in tables
+        ]
         if len(found) == 1:
             return found[0]  # with its axes, of which those with one owner are cheap
         return np.concatenate(
@@ -215,17 +205,6 @@ def _couple(
         )
 
     return Coupling(colors=math.prod(counts), owner=owner)
-
-
-def _sum_of_all(tables: Sequence[Array]) -> Array:
-    """Return the owners of all colours, (colors, sizes of the output's axes), from those along each axis."""
-    count = len(tables)
-    spread = [
-        table.reshape(*(len(table) if k == axis else 1 for k in range(count)), *table.shape[1:])
-        for axis, table in enumerate(tables)
-    ]
-    total: Array = reduce(np.add, spread)
-    return np.maximum(total, -1).reshape(-1, *total.shape[count:])
 
 
 def _along(indices: Array, axes: tuple[Axis, ...], output: tuple[Axis, ...]) -> Array:

@@ -12,6 +12,11 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import Array
 
+#: Arrays by the name of the input that they are, or whose gradients they are.
+Gradients = Mapping[str, Array]
+#: (inputs, cotangent) -> gradients.
+Backward = Callable[[Gradients, Array], Gradients]
+
 
 class Fault(NamedTuple):
     """A fault of a backward pass."""
@@ -19,9 +24,9 @@ class Fault(NamedTuple):
     code: str  #: in kebab-case; `causes.toml` describes them all
     cause: str  #: a sentence about {names}, which {be} as they are
     remedy: str  #: a sentence
-    #: (inputs, cotangent) -> the gradients with the fault, by the input's name, in whatever shape they have. Every
-    #: element is a sum of products, each with the factor 1, so that of absolute values it is the scale of roundoff.
-    gradients: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+    #: Returns the gradients with the fault, in whatever shape they have. Every element is a sum of products, each with
+    #: the factor 1, so that of absolute values it is the scale of roundoff.
+    gradients: Backward
 
 
 class ForwardFault(NamedTuple):

@@ -10,10 +10,10 @@ import numpy as np
 
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.contributions import Backward, Contributions, Gradients
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.contributions import Contributions
+from gradcheck_cli.layers.framework.fault import Backward, Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, as_dtype
 from gradcheck_cli.numeric.arrays import Array, working_dtype
 from gradcheck_cli.text.names import join_names
 
@@ -35,6 +35,25 @@ def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]
         yield from assigned_shares(contributions)
     if contributions and len(contributions.outputs) == 1:
         yield from reshaped_cotangents(problem, contributions.gradients)
+
+
+def forward_faults_to_try(layer: Layer, case: Case, problem: Problem, out: Array) -> Iterator[ForwardFault]:
+    """Yield the faults of a forward pass that are tried on a case: those of the layer, and the bias that is left out.
+
+    Args:
+        layer: the layer.
+        case: its case.
+        problem: with inputs in the working dtype.
+        out: the outputs as one array.
+    """
+    yield from layer.forward_faults(case, problem, out)
+    if "b" in problem.inputs:
+        without = {**problem.inputs, "b": np.zeros_like(problem.inputs["b"])}
+        found = layer.returned(without.values(), problem.parameters)
+        outputs = dict(zip(problem.outputs or ["out"], found, strict=True))
+        yield ForwardFault(
+            "bias-missing", "In {names} the bias is left out.", "Add b, each element to its own.", outputs
+        )
 
 
 def missed_indices(contributions: Contributions) -> Iterator[Fault]:
@@ -88,7 +107,7 @@ def _is_added(contributions: Contributions, name: str, over: tuple[int, ...]) ->
     """Tell whether an input is added to the output, as a bias is: its gradient is a sum of dout."""
     problem = contributions.problem
     wide = working_dtype(str(problem.cotangent.dtype))
-    inputs = {key: value.astype(wide) if value.dtype.kind == "f" else value for key, value in problem.inputs.items()}
+    inputs = {key: as_dtype(value, wide) for key, value in problem.inputs.items()}
     cotangent = problem.cotangent.astype(wide)
     summed = problem.parts(cotangent)[contributions.outputs[0]].sum(axis=over)
     return np.allclose(contributions.gradients(inputs, cotangent)[name], summed)

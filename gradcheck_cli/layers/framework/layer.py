@@ -219,7 +219,7 @@ class Layer:
 
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
         """Return the reference's outputs for other inputs, flat and one after the other, without state."""
-        wide = [value.astype(problem.expected.dtype) if value.dtype.kind == "f" else value for value in inputs.values()]
+        wide = [as_dtype(value, problem.expected.dtype) for value in inputs.values()]
         found = self.returned(wide, problem.parameters)[: len(self.outputs)]
         return np.concatenate([out.reshape(-1) for out in found])
 
@@ -250,5 +250,5 @@ class Layer:
         if not (absent := set(absent) & set(problem.inputs)):
             return problem
         inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
-        wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
+        wide = [as_dtype(value, problem.expected.dtype) for value in inputs.values()]
         return replace(problem, inputs=inputs, expected=joined(self.returned(wide, problem.parameters)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from itertools import product
 from typing import Any, ClassVar
@@ -11,26 +11,11 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.parameter import TextParameter, declare_parameter
 
 
-class FrozenMapping(Mapping[str, Any]):
-    """Values by name, in an order; it can be hashed, as all that a case is made of."""
+class HashableDict(dict[str, Any]):
+    """Values by name that can be hashed, as all that a case is made of; so nobody changes them."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = dict(values)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._values.items()))
-
-    def __repr__(self) -> str:
-        return repr(self._values)
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
 
 
 @frozen
@@ -45,31 +30,31 @@ class ByName(TextParameter):
     def __post_init__(self) -> None:
         object.__setattr__(self, "metavar", f"NAME={self.each('').metavar}")
 
-    def normalize(self, value: object) -> FrozenMapping:
+    def normalize(self, value: object) -> HashableDict:
         """Return each value as its parameter holds it."""
         if not isinstance(value, Mapping):
             raise TypeError(f"{self.name} must be a dictionary of values by name, not {value!r}")
-        return FrozenMapping({name: self._of(name).normalize(one) for name, one in value.items()})
+        return HashableDict({name: self._of(name).normalize(one) for name, one in value.items()})
 
-    def parse(self, text: str) -> tuple[FrozenMapping, ...]:
+    def parse(self, text: str) -> tuple[HashableDict, ...]:
         """Parse the values of one name: `x=2,3`, or `x=2x3,4x5`."""
         name, equals, values = (part.strip() for part in text.partition("="))
         if not (equals and name.isidentifier()):
             raise ValueError(f"say of what, such as x={values or name}")
-        return tuple(FrozenMapping({name: value}) for value in self._of(name).parse(values))
+        return tuple(HashableDict({name: value}) for value in self._of(name).parse(values))
 
-    def combine(self, given: Iterable[tuple[FrozenMapping, ...]]) -> tuple[FrozenMapping, ...]:
+    def combine(self, given: Iterable[tuple[HashableDict, ...]]) -> tuple[HashableDict, ...]:
         """Return every combination of the values of several flags.
 
         Raises:
             ValueError: two flags are of the same name.
         """
-        found: list[FrozenMapping] = []
+        found: list[HashableDict] = []
         for values in product(*given):
             names = [name for one in values for name in one]
             if twice := [name for name in names if names.count(name) > 1]:
                 raise ValueError(f"{twice[0]} is given twice; several values are a list after one flag")
-            found.append(FrozenMapping({name: value for one in values for name, value in one.items()}))
+            found.append(HashableDict({name: value for one in values for name, value in one.items()}))
         return tuple(found)
 
     def format(self, value: Any) -> str:
@@ -94,4 +79,4 @@ def by_name(kind: type[TextParameter], help: str, default: Mapping[str, Any] | N
     def each(name: str) -> TextParameter:
         return kind(name=name, default=None, help="", **rest)
 
-    return declare_parameter(FrozenMapping(default or {}), ByName, help=help, each=each)
+    return declare_parameter(HashableDict(default or {}), ByName, help=help, each=each)

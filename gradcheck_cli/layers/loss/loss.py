@@ -110,29 +110,16 @@ def loss_layer(
         return replaced_in_backward(whole, faults, lambda inputs, _: given(inputs, problem.parameters or {}))
 
     def in_forward(_case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
-        v = values(problem)
-        total, right = (v.terms * v.mask).sum(), v.divisors[v.divisor]
-        wrong = {} if right == 1 else {f"is a sum: it is not divided by {v.divisor}": total}
-        for number in dict.fromkeys(v.divisors.values()):
-            names = " or ".join(name for name, own in v.divisors.items() if own == number)
-            if number not in {1, right}:
-                wrong[f"is divided by {names} = {number}, not by {v.divisor}"] = total / number
-        for words, out in (wrong | {words: formula(v) for words, formula in loss_faults.items()}).items():
+        for words, out in _wrong_losses(values(problem), loss_faults).items():
             yield ForwardFault("loss-wrong", f"The loss {words}.", definition, {"out": np.asarray(out)})
 
     def guards(problem: Problem) -> Iterator[Guard]:
         rounded, v = problem.inputs["x"].dtype.type, values(problem, problem.expected.dtype)
         for guard in GUARDS:
-            if not (e := float(rounded(guard))):
-                continue  # it disappears in this dtype
-            with np.errstate(divide="ignore"):
-                found = [*guarded(v, e)]
-            for code, cause, remedy, several, slopes in found:
-                gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in slopes]}
-                for terms in several:
-                    out = np.asarray((np.where(v.mask, terms, 0) * v.weights).sum())
-                    text = cause.format(guard=f"{guard:g}")
-                    yield Guard(code=code, cause=text, remedy=remedy, out=out, gradients=gradients)
+            if e := float(rounded(guard)):  # else it disappears in this dtype
+                with np.errstate(divide="ignore"):
+                    found = [*guarded(v, e)]
+                yield from (each for terms in found for each in _guards(v, terms, f"{guard:g}"))
 
     return Layer(
         case=case,
@@ -148,6 +135,24 @@ def loss_layer(
     )
 
 
+def _wrong_losses(v: Any, loss_faults: Mapping[str, Formula]) -> dict[str, Any]:
+    """Return wrong losses by what "the loss" does: divided by other numbers, and those of the layer."""
+    total, right = (v.terms * v.mask).sum(), v.divisors[v.divisor]
+    wrong = {} if right == 1 else {f"is a sum: it is not divided by {v.divisor}": total}
+    for number in dict.fromkeys(n for n in v.divisors.values() if n not in {1, right}):
+        names = " or ".join(name for name, own in v.divisors.items() if own == number)
+        wrong[f"is divided by {names} = {number}, not by {v.divisor}"] = total / number
+    return wrong | {words: formula(v) for words, formula in loss_faults.items()}
+
+
+def _guards(v: Any, guarded: GuardedTerms, number: str) -> Iterator[Guard]:
+    gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in guarded.slopes]}
+    for terms in guarded.terms:
+        out = np.asarray((np.where(v.mask, terms, 0) * v.weights).sum())
+        cause = guarded.cause.format(guard=number)
+        yield Guard(code=guarded.code, cause=cause, remedy=guarded.remedy, out=out, gradients=gradients)
+
+
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
 _KINK = 0.01
 
@@ -161,10 +166,6 @@ class ScoresCase(Case):
     N: int = size(5, "samples")
     C: int = size(4, "classes", minimum=2)
     scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", 10.0, 1000.0, low=1e-3)
-
-    def label(self) -> str:
-        """Name the geometry: `5x4 scale 1`."""
-        return f"{self.N}x{self.C} scale {self.scale:g}"
 
     @classmethod
     def standard(cls) -> tuple[Self, ...]:

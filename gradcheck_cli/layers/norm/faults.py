@@ -93,8 +93,6 @@ def _terms(norm: Normalization) -> Iterator[EquationFault]:
             ("sum-not-mean", f"{variance} is {total}", 1, 1, n),
             ("sum-not-mean", f"{mean} is {total}", 1, n, 1),
             ("sum-not-mean", f"each of {both} is {total}", 1, n, n),
-            ("divided-twice", f"{variance} is divided by {size} twice", 1, 1, 1 / n),
-            ("direct-term", f"the direct term, g / s, is divided by {size}", 1 / n, 1, 1),
         ]
     halves = f"x^2 has the derivative 2 x, and sqrt(v) has 1 / (2 sqrt(v)). {remedy}"
     for code, words, a, b, c in rows:

@@ -11,7 +11,14 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.framework.fault import Equations, fault
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes, gate_faults
+from gradcheck_cli.layers.recurrent.recurrent import (
+    Cell,
+    SequenceCase,
+    StepCase,
+    declare_axes,
+    gate_faults,
+    recurrent_layer,
+)
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
 
@@ -179,7 +186,6 @@ FAULTS = (
 CELL = Cell(
     states=("h",),
     gates=3,
-    forward=gru_step_forward,
     backward=gru_step_backward,
     equations=EQUATIONS,
     faults=FAULTS,
@@ -187,7 +193,7 @@ CELL = Cell(
     param="gru_param",
     variants=VARIANTS,
 )
-STEP = Recurrent(case=GruStepCase, cell=CELL, forward=gru_step_forward, backward=gru_step_backward).layer()
+STEP = recurrent_layer(GruStepCase, CELL, gru_step_forward, gru_step_backward)
 
 
 @frozen
@@ -212,4 +218,4 @@ def gru_backward(dh: Array, caches: list[GruCache]) -> tuple[Array, ...]:
     return through_time(gru_step_backward, dh, caches)
 
 
-LAYER = Recurrent(case=GruCase, cell=CELL, forward=gru_forward, backward=gru_backward).layer()
+LAYER = recurrent_layer(GruCase, CELL, gru_forward, gru_backward)

@@ -14,11 +14,11 @@ from gradcheck_cli.layers.framework.fault import Equation, EquationFault, Equati
 from gradcheck_cli.layers.recurrent.recurrent import (
     PRODUCTS,
     Cell,
-    Recurrent,
     SequenceCase,
     StepCase,
     declare_axes,
     gate_faults,
+    recurrent_layer,
 )
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
@@ -142,12 +142,11 @@ FAULTS = (
 CELL = Cell(
     states=("h", "c"),
     gates=4,
-    forward=lstm_step_forward,
     backward=lstm_step_backward,
     equations=EQUATIONS,
     faults=FAULTS,
 )
-STEP = Recurrent(case=LstmStepCase, cell=CELL, forward=lstm_step_forward, backward=lstm_step_backward).layer()
+STEP = recurrent_layer(LstmStepCase, CELL, lstm_step_forward, lstm_step_backward)
 
 
 @frozen
@@ -172,4 +171,4 @@ def lstm_backward(dh: Array, caches: list[LstmCache]) -> tuple[Array, ...]:
     return through_time(lstm_step_backward, dh, caches, (1.0, 1.0))
 
 
-LAYER = Recurrent(case=LstmCase, cell=CELL, forward=lstm_forward, backward=lstm_backward).layer()
+LAYER = recurrent_layer(LstmCase, CELL, lstm_forward, lstm_backward)

@@ -83,8 +83,7 @@ class Cell:
 
     states: tuple[str, ...]  #: h, and c of an LSTM
     gates: int  #: blocks of H columns in Wx, Wh and b
-    forward: Callable[..., Any]  #: (x, states..., Wx, Wh, b) -> (states..., cache)
-    backward: Callable[..., Any]  #: (their cotangents..., cache) -> gradients of the arguments of forward
+    backward: Callable[..., Any]  #: (cotangents of states..., cache) -> gradients of the arguments of forward
     equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
     #: Of the parameters, whether a gate is followed by a product, so that each unit reaches all within a step.
@@ -104,92 +103,86 @@ class Cell:
         return backward
 
 
-@frozen
-class Recurrent:
-    """A layer of one step of a cell, or of a sequence of steps."""
+def recurrent_layer(
+    case: type[StepCase], cell: Cell, forward: Callable[..., Any], backward: Callable[..., Any]
+) -> Layer:
+    """Declare a layer of one step of a cell, or of a sequence of steps.
 
-    case: type[StepCase]  #: a SequenceCase for a sequence
-    cell: Cell
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    Args:
+        case: its sizes; a `SequenceCase` for a sequence.
+        cell: of which it is made.
+        forward: its forward pass.
+        backward: its backward pass.
+    """
+    is_sequence = issubclass(case, SequenceCase)
+    outputs = ("h",) if is_sequence else tuple(f"next_{state}" for state in cell.states)
 
-    @property
-    def sequence(self) -> bool:
-        """Whether the layer takes a whole sequence."""
-        return issubclass(self.case, SequenceCase)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The outputs that forward returns before its cache."""
-        return ("h",) if self.sequence else tuple(f"next_{state}" for state in self.cell.states)
-
-    def relations(self, case: StepCase, _inputs: Mapping[str, Array]) -> Relations:
-        """How axes of inputs relate to the outputs: the units of the weights meet in the second step."""
-        meet = self.sequence or self.cell.units_meet(case.settings)
-        columns = {case.axes["b"][0]: EACH if meet else blocks(HIDDEN, self.cell.gates)}
+    def relations(case: StepCase, _inputs: Mapping[str, Array]) -> Relations:
+        """Relate axes of inputs to the outputs: the units of the weights meet in the second step."""
+        meet = is_sequence or cell.units_meet(case.settings)
+        columns = {case.axes["b"][0]: EACH if meet else blocks(HIDDEN, cell.gates)}
         states = {name: {HIDDEN: EACH} for name, axes in case.axes.items() if axes == (SAMPLE, HIDDEN)}
         return {"x": {STEP: EACH}, **states, "Wx": columns, "Wh": columns, "b": columns}
 
-    def draw(self, case: StepCase, source: Random) -> dict[str, Array]:
+    def draw(case: StepCase, source: Random) -> dict[str, Array]:
         """Draw the inputs, with weights as at the start of training: no gate is shut, and none is open."""
-        sizes = {**case.geometry, f"{self.cell.gates}H": self.cell.gates * case.H}
-        names = [name for name in case.axes if name not in ("out", *self.outputs)]
+        sizes = {**case.geometry, f"{cell.gates}H": cell.gates * case.H}
+        names = [name for name in case.axes if name not in ("out", *outputs)]
         inputs = {name: signed_uniform(source, [sizes[axis.size] for axis in case.axes[name]]) for name in names}
         inputs["Wx"] *= 0.5 / case.D**0.5  # so that the sums in gates have a deviation below 1
         inputs["Wh"] *= 0.5 / case.H**0.5
         return inputs
 
-    def faults(self, case: StepCase, problem: Problem) -> Iterator[Fault]:
-        """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
-        cell, steps = self.cell, case.T if isinstance(case, SequenceCase) else 1
-        if case.N * steps * cell.gates * case.H * (case.D + case.H) > LARGEST_FOR_FAULTS:
-            return
+    return Layer(
+        case=case,
+        builtin={"vectorized": (forward, backward)},
+        standard=partial(_standard, case, cell.variants),
+        param=cell.param,
+        probe_cases=tuple(replace(case.probe(), **variant) for variant in cell.variants),
+        outputs=outputs,
+        draw=draw,
+        relations=relations,
+        sums=False,
+        faults=partial(_faults, cell, forward),
+    )
 
-        settings = [case.settings] if cell.param else []
 
-        def fault(code: str, cause: str, remedy: str, backward: Callable[..., Any]) -> Fault:
-            def gradients(inputs: Mapping[str, Array], cotangent: Array) -> Mapping[str, Array]:
-                *_, cache = self.forward(*inputs.values(), *settings)
-                return dict(zip(inputs, backward(*problem.parts(cotangent).values(), cache), strict=True))
+def _faults(cell: Cell, forward: Callable[..., Any], case: StepCase, problem: Problem) -> Iterator[Fault]:
+    """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
+    is_sequence = isinstance(case, SequenceCase)
+    steps = case.T if isinstance(case, SequenceCase) else 1
+    if case.N * steps * cell.gates * case.H * (case.D + case.H) > LARGEST_FOR_FAULTS:
+        return
+    settings = [case.settings] if cell.param else []
 
-            return Fault(code, cause, remedy, gradients)
+    def fault(code: str, cause: str, remedy: str, wrong: Callable[..., Any]) -> Fault:
+        def gradients(inputs: Mapping[str, Array], cotangent: Array) -> Mapping[str, Array]:
+            *_, cache = forward(*inputs.values(), *settings)
+            return dict(zip(inputs, wrong(*problem.parts(cotangent).values(), cache), strict=True))
 
-        if steps > 1:
-            for between in time_faults(cell.backward, len(cell.states), steps):
-                yield fault(*between)
-        for one in cell.faults:
-            step = cell.backward_with(one)
-            backward = partial(through_time, step, carried=(1.0,) * len(cell.states)) if self.sequence else step
-            yield fault(one.code, one.cause, one.remedy, backward)
+        return Fault(code, cause, remedy, gradients)
 
-    def standard(self) -> tuple[StepCase, ...]:
-        """Sizes that all differ, then each size 1 or equal to another; of a sequence, one step too."""
-        rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
-        names = "N D H T" if self.sequence else "N D H"
-        sizes = [row[: len(names.split())] for row in (rows if self.sequence else rows[:-1])]
-        # Each variant has one of the first two sizes, which are smaller then, and takes its turn at the others.
-        first, *more = self.cell.variants
-        if more:
-            sizes[0] = (2, 3, 4, 3)[: len(sizes[0])]
-        chosen = [(sizes[0], first), *((sizes[1], variant) for variant in more)]
-        chosen += zip(sizes[1 + bool(more) :], itertools.cycle(self.cell.variants), strict=False)
-        words = list(first)
-        return self.case.rows(" ".join([names, *words]), *((*row, *variant.values()) for row, variant in chosen))
+    if steps > 1:
+        for between in time_faults(cell.backward, len(cell.states), steps):
+            yield fault(*between)
+    for one in cell.faults:
+        step = cell.backward_with(one)
+        wrong = partial(through_time, step, carried=(1.0,) * len(cell.states)) if is_sequence else step
+        yield fault(one.code, one.cause, one.remedy, wrong)
 
-    def layer(self) -> Layer:
-        """Make the layer."""
-        return Layer(
-            case=self.case,
-            builtin={"vectorized": (self.forward, self.backward)},
-            standard=self.standard,
-            param=self.cell.param,
-            probe_cases=tuple(replace(self.case.probe(), **variant) for variant in self.cell.variants),
-            outputs=self.outputs,
-            draw=self.draw,
-            relations=self.relations,
-            sums=False,
-            faults=self.faults,
-        )
+
+def _standard(case: type[StepCase], variants: tuple[Mapping[str, Any], ...]) -> tuple[StepCase, ...]:
+    """List sizes that all differ, then each size 1 or equal to another; of a sequence, one step too."""
+    rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
+    names = "N D H T" if issubclass(case, SequenceCase) else "N D H"
+    sizes = [row[: len(names.split())] for row in (rows if "T" in names else rows[:-1])]
+    # Each variant has one of the first two sizes, which are smaller then, and takes its turn at the others.
+    first, *more = variants
+    if more:
+        sizes[0] = (2, 3, 4, 3)[: len(sizes[0])]
+    chosen = [(sizes[0], first), *((sizes[1], variant) for variant in more)]
+    chosen += zip(sizes[1 + bool(more) :], itertools.cycle(variants), strict=False)
+    return case.rows(" ".join([names, *first]), *((*row, *variant.values()) for row, variant in chosen))
 
 
 _COUNTS = {3: "three", 4: "four"}

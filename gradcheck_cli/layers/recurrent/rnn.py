@@ -11,7 +11,14 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.framework.fault import EquationFault, fault
-from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
+from gradcheck_cli.layers.recurrent.recurrent import (
+    PRODUCTS,
+    Cell,
+    SequenceCase,
+    StepCase,
+    declare_axes,
+    recurrent_layer,
+)
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
 
@@ -90,12 +97,11 @@ FAULTS = (
 CELL = Cell(
     states=("h",),
     gates=1,
-    forward=rnn_step_forward,
     backward=rnn_step_backward,
     equations={"slope": lambda v: v.slope, "da": lambda v: v.dnext_h * v.slope, **PRODUCTS},
     faults=FAULTS,
 )
-STEP = Recurrent(case=RnnStepCase, cell=CELL, forward=rnn_step_forward, backward=rnn_step_backward).layer()
+STEP = recurrent_layer(RnnStepCase, CELL, rnn_step_forward, rnn_step_backward)
 
 
 @frozen
@@ -116,4 +122,4 @@ def rnn_backward(dh: Array, caches: list[RnnCache]) -> tuple[Array, ...]:
     return through_time(rnn_step_backward, dh, caches)
 
 
-LAYER = Recurrent(case=RnnCase, cell=CELL, forward=rnn_forward, backward=rnn_backward).layer()
+LAYER = recurrent_layer(RnnCase, CELL, rnn_forward, rnn_backward)

@@ -37,10 +37,6 @@ class RowsCase(Case):
     C: int = size(5, "classes", minimum=2)
     shift: float = real(0.0, "added to the scores: 1000 shows what overflows", 1000.0)
 
-    def label(self) -> str:
-        """Name the geometry: `4x5 shift 0`."""
-        return f"{self.N}x{self.C} shift {self.shift:g}"
-
     @classmethod
     def standard(cls) -> tuple[Self, ...]:
         """One sample, two classes, as many samples as classes, and scores whose exponentials overflow."""

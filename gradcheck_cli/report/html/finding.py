@@ -11,6 +11,7 @@ from gradcheck_cli.report.html.chart import charts
 from gradcheck_cli.report.html.elements import Html, el, join
 from gradcheck_cli.report.html.heatmap import heat_map, maps
 from gradcheck_cli.report.html.tables import array_table, badge
+from gradcheck_cli.report.plain import describe_others, describe_smallest, reasons_of
 from gradcheck_cli.report.style import sizes, word
 from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place, Verdict
@@ -33,13 +34,9 @@ def title_of(result: CaseResult) -> str:
 
 def describe_finding(finding: Finding, detail: Detail) -> Html:
     """Describe a failure, below a title: its simplest case, and how many are like it."""
-    more = []
-    if finding.cases > 1:
-        more.append(f"{finding.cases:,} cases fail this way, of which this is the simplest")
-    for one in finding.variants:
-        said = one.result.headline if one.result.diagnosis else "no cause was found"
-        more.append(f"in {one.cases:,} of them: {said}")
-    return describe(finding.result, detail, more)
+    smallest = finding.result.smallest
+    drawn = [describe_smallest(smallest, finding.result.verdict)] if smallest else []
+    return describe(finding.result, detail, [*drawn, *describe_others(finding)])
 
 
 def describe(result: CaseResult, detail: Detail, more: Sequence[str] = ()) -> Html:
@@ -83,10 +80,7 @@ def _place(place: Place) -> Html:
 
 def _effects(result: CaseResult) -> Html | None:
     """List what is wrong, unless the title says just that."""
-    if result.verdict in (Verdict.PASS, Verdict.ERROR):
-        reasons: tuple[str, ...] = (result.reason,) if result.reason else ()
-    else:
-        reasons = result.reasons or ((result.reason,) if result.reason else ())
+    reasons = reasons_of(result)
     if "; ".join(reasons) == title_of(result) or not reasons:
         return None
     return el("ul", *(el("li", reason) for reason in reasons), class_="effects")
@@ -105,8 +99,7 @@ def _facts(result: CaseResult, more: Sequence[str]) -> Html:
     facts = {"Implementation": result.implementation, "Understood as": result.understood}
     if result.ran:
         facts["Case"] = f"{case.label()}{shape}, {case.dtype}, seed {case.seed}"
-        notes = [*more, *([result.smallest.note] if result.smallest and result.smallest.note else [])]
-        facts["Others"] = "; ".join(notes)
+        facts["Others"] = "; ".join(more)
     rows = [join([el("dt", name), el("dd", value)]) for name, value in facts.items() if value]
     return el("dl", *rows, class_="facts")
 

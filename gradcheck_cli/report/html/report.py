@@ -12,6 +12,7 @@ from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.html.elements import Html, el, join, page, text
 from gradcheck_cli.report.html.finding import Detail, describe_finding, title_of
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
+from gradcheck_cli.report.plain import count_cases
 from gradcheck_cli.report.style import COUNTED
 from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.grades import Grades
@@ -160,38 +161,19 @@ def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
 
 
 def header(run: Run, summary: Summary, title: str) -> Html:
-    """Sum up the run: verdict, counts, command, seed, time and versions."""
-    found = [verdict for verdict in COUNTED if summary.counts.get(verdict)]
-    noun = "case " if found and summary.counts[found[0]] == 1 else "cases "
-    counts = [
-        el(
-            "li",
-            el("b", str(summary.counts[one])),
-            " ",
-            noun if one is found[0] else None,
-            COUNTED[one],
-            class_=str(one),
-        )
-        for one in found
-    ]
+    """Sum up the run: verdict, command, seed, counts and versions."""
     command = text(shlex.join([*run.program.split(), *run.argv]), limit=None)
     long = len(command) > _LONG
     facts = {
         "Command": el("code", command, class_="long" if long else None, tabindex=0 if long else None),
         "Seed": str(run.seed),
-        "Time": f"{summary.seconds:.2f} s",
+        "Cases": str(count_cases(run, summary)),
         "Versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
     }
-    cut_short = None
-    if summary.cut_short:
-        how = f"The run was {summary.cut_short} after {summary.cases} of {run.cases} cases."
-        cut_short = el("p", how, class_="warning")
     return el(
         "header",
         el("p", run.program, class_="program"),
         el("h1", badge(summary.verdict), " ", title),
-        el("ul", *counts, class_="counts") if len(counts) > 1 else None,
-        cut_short,
         el("dl", *(join([el("dt", name), el("dd", value)]) for name, value in facts.items()), class_="facts"),
         class_=str(summary.verdict),
     )

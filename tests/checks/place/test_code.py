@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.place.code import code_of
+from gradcheck_cli.checks.diagnosis.place.source import code_of
 from gradcheck_cli.layers.dense.affine import affine_backward
 
 

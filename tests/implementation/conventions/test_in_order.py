@@ -102,26 +102,20 @@ def test_a_layer_that_writes_into_its_arguments_spoils_no_derivative() -> None:
     assert verdicts(check(CASE, (greedy_forward, greedy_backward))) == [Verdict.PASS] * 4
 
 
-def test_an_output_buffer_that_is_used_again() -> None:
-    buffer = np.empty(CASE.out_shape)
+def test_buffers_that_are_used_again() -> None:
+    buffers = [np.empty((1, 2, 3, 3)), np.empty((2, 2, 3, 3)), np.empty(2), np.empty(CASE.out_shape)]
 
-    def forward(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> tuple[Array, Any]:
-        out, cache = conv_forward_naive(x, w, b, conv_param)
-        buffer[...] = out
-        return buffer, cache
+    def filled(arrays: tuple[Array, ...]) -> list[Array]:
+        for buffer, array in zip(buffers, arrays, strict=False):
+            buffer[...] = array
+        return buffers[:3]
+
+    def forward(*args: Any) -> tuple[Array, Any]:
+        buffers[3][...], cache = conv_forward_naive(*args)
+        return buffers[3], cache
 
     assert verdicts(check(CASE, (forward, conv_backward_naive))) == [Verdict.PASS] * 4
-
-
-def test_buffers_of_gradients_that_are_used_again() -> None:
-    buffers = [np.empty((1, 2, 3, 3)), np.empty((2, 2, 3, 3)), np.empty(2)]
-
-    def backward(dout: Array, cache: Any) -> list[Array]:
-        for buffer, gradient in zip(buffers, conv_backward_naive(dout, cache), strict=True):
-            buffer[...] = gradient
-        return buffers
-
-    assert verdicts(check(CASE, (conv_forward_naive, backward))) == [Verdict.PASS] * 4
+    assert verdicts(returning(lambda *gradients: filled(gradients))) == [Verdict.PASS] * 4
 
 
 def test_lists_for_tuples() -> None:
@@ -129,98 +123,67 @@ def test_lists_for_tuples() -> None:
     assert verdicts(returning(lambda *gradients: list(gradients))) == [Verdict.PASS] * 4
 
 
-def test_too_few_gradients() -> None:
-    result = returning(lambda dx, dw, db: (dx, dw))
-    assert verdicts(result) == [Verdict.PASS, Verdict.PASS, Verdict.PASS, Verdict.FAIL]
-    assert result.gradients["db"].shape is None
-    assert "db is missing" in (result.reason or "")
+#: What backward returns, which of dx, dw and db are wrong, and why.
+MISSING: list[tuple[Callable[..., Any], str, str]] = [
+    (lambda dx, dw, db: (dx, dw), "db", "db is missing"),
+    (lambda dx, dw, db: (dx, None, db), "dw", "dw is missing: nothing was returned in its place"),
+    (lambda *_: None, "dx dw db", "dx, dw and db are missing: nothing was returned in their place"),
+    (lambda dx, dw, db: {"dx": dx, "dw": dw}, "db", "db is missing: nothing was returned in its place"),
+    (lambda dx, dw, db: {"db": db, "x": dx, "grad_w": dw}, "", ""),
+    (lambda dx, dw, db: (dx, "dw", db.tolist()), "dw db", "dw is no array but a str; db is no array but a list"),
+]
 
 
-def test_too_few_gradients_are_not_said_to_be_none() -> None:
-    assert "None" not in (returning(lambda dx, dw, db: (dx, dw)).reason or "")
-
-
-def test_none_for_a_gradient() -> None:
-    result = returning(lambda dx, dw, db: (dx, None, db))
-    assert verdicts(result) == [Verdict.PASS, Verdict.PASS, Verdict.FAIL, Verdict.PASS]
-    assert result.reason == "dw is missing: nothing was returned in its place"
+def test_gradients_that_are_missing() -> None:
+    for spoil, wrong, reason in MISSING:
+        result = returning(spoil)
+        assert {name for name, one in result.gradients.items() if one.verdict is Verdict.FAIL} == {*wrong.split()}
+        assert (result.reason or "").startswith(reason)
+        assert "None" not in (result.reason or "")
+        assert all(result.gradients[name].shape is None for name in wrong.split())
 
 
 def test_of_what_is_missing_beside_what_is_wrong() -> None:
     result = returning(lambda dx, dw, db: (None, dw[0], None))
     assert result.reasons[0] == "dx and db are missing: nothing was returned in their place"
     assert [reason.partition(" (")[0] for reason in result.reasons[1:]] == ["dw has shape"]
-
-
-def test_none_for_the_output_too() -> None:
     result = check(CASE, (lambda *_: (None, None), lambda *_: None))
     assert result.reasons == ("out, dx, dw and db are missing: nothing was returned in their place",)
 
 
-def test_none_for_all_gradients() -> None:
-    result = returning(lambda *_: None)
-    assert verdicts(result) == [Verdict.PASS, *[Verdict.FAIL] * 3]
-    assert result.reason == "dx, dw and db are missing: nothing was returned in their place"
-
-
-def test_a_dictionary_of_gradients() -> None:
-    assert verdicts(returning(lambda dx, dw, db: {"db": db, "x": dx, "grad_w": dw})) == [Verdict.PASS] * 4
-    assert returning(lambda dx, dw, db: {"dx": dx, "dw": dw}).reason == (
-        "db is missing: nothing was returned in its place"
-    )
-
-
-def test_something_else_for_a_gradient() -> None:
-    result = returning(lambda dx, dw, db: (dx, "dw", db.tolist()))
-    assert result.reason == "dw is no array but a str; db is no array but a list"
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
+def test_what_backward_may_not_return() -> None:
+    for spoil, said in (
         (lambda dx, dw, db: (dx, dw, db, 1), "returned 4 values, where dx, dw and db must be returned"),
         (lambda dx, dw, db: dx, "returned one array of shape (1, 2, 3, 3), where dx, dw and db must be returned"),
         (lambda dx, dw, db: "dx", "returned a value of type str, where dx, dw and db must be returned"),
-    ],
-    ids=["too many", "one array", "text"],
-)
-def test_what_backward_may_not_return(spoil: Callable[..., Any], said: str) -> None:
-    result = returning(spoil)
-    assert result.verdict is Verdict.ERROR
-    assert said in (result.reason or "")
-    assert result.traceback is None
+    ):
+        result = returning(spoil)
+        assert (result.verdict, result.traceback) == (Verdict.ERROR, None)
+        assert said in (result.reason or "")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
+def test_what_forward_may_not_return() -> None:
+    for spoil, said in (
         (lambda out, cache: out, "returned one array of shape (1, 2, 3, 3), not (out, cache)"),
         (lambda out, cache: None, "returned a value of type NoneType, not (out, cache)"),
         (lambda out, cache: (out, cache, 1), "returned 3 values, not (out, cache)"),
         (lambda out, cache: (out,), "returned 1 values, not (out, cache)"),
-    ],
-    ids=["no cache", "None", "too many", "too few"],
-)
-def test_what_forward_may_not_return(spoil: Callable[[Array, Any], Any], said: str) -> None:
-    result = forwarding(spoil)
-    assert (result.verdict, result.forward) == (Verdict.ERROR, None)
-    assert said in (result.reason or "")
+    ):
+        result = forwarding(spoil)
+        assert (result.verdict, result.forward) == (Verdict.ERROR, None)
+        assert said in (result.reason or "")
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
+def test_what_out_may_not_be() -> None:
+    for spoil, said in (
         (lambda out, cache: (None, cache), "out is missing"),
         (lambda out, cache: (out.tolist(), cache), "out is no array but a list"),
         (lambda out, cache: (out[0], cache), "out has shape (2, 3, 3) instead of (1, 2, 3, 3)"),
         (lambda out, cache: (out.astype(int), cache), "out has dtype int"),
-    ],
-    ids=["None", "a list", "a wrong shape", "whole numbers"],
-)
-def test_what_out_may_not_be(spoil: Callable[[Array, Any], Any], said: str) -> None:
-    result = forwarding(spoil)
-    assert result.verdict is Verdict.FAIL
-    assert said in (result.reason or "")
+    ):
+        result = forwarding(spoil)
+        assert result.verdict is Verdict.FAIL
+        assert said in (result.reason or "")
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,8 @@ def test_a_course_has_a_row_for_each_implementation_and_a_matrix_of_files_and_la
         ["dan.py", "", "", "INCONCLUSIVE"],
         ["eve.py", "ERROR", "", ""],
     ]
-    assert [item.text for item in page.one("ul", "counts").all("li")] == [
-        "4 cases passed",
-        "3 failed",
-        "1 inconclusive",
-        "2 raised",
-        "1 skipped",
-    ]
+    counts = "11 cases: 4 passed, 3 failed, 1 inconclusive, 2 raised, 1 skipped in 1.50 s"
+    assert counts in [fact.text for fact in page.one("header").all("dd")]
 
 
 def test_each_distinct_failure_is_described_once_by_its_simplest_case() -> None:
@@ -138,7 +133,7 @@ def test_each_distinct_failure_is_described_once_by_its_simplest_case() -> None:
     assert len(titles) == len(set(titles)) == 5
     (doubled,) = [one for one in articles if "2 times" in one.one("h3").text]
     assert doubled.one("div", "command").one("code").text == f"convcheck {ONE} --N 2"
-    assert "2 cases fail this way, of which this is the simplest" in doubled.text
+    assert "1 more case fails this way" in doubled.text
     assert "Look for a contribution that is added twice. factor" in doubled.one("p", "cause").text
     assert doubled.one("p", "place").text == "bob/layers.py:12 in conv_backward"
     assert doubled.one("pre", "statement").text == "dw += dw"
@@ -153,7 +148,7 @@ def test_a_single_implementation_has_a_row_for_each_case_that_leads_to_its_failu
     assert [row[0] for row in rows] == ["FAIL", "FAIL", "FAIL", "pass", "ERROR", "FAIL"]
     assert [row[-1] for row in rows] == ["1", "1", "2", "", "3", "1"]
     articles = page.all("article")
-    assert "3 cases fail this way, of which this is the simplest; in 1 of them: no cause was found" in articles[0].text
+    assert "2 more cases fail this way; in 1 of them: no cause was found" in articles[0].text
     assert "missing" in articles[1].one("h3").text
     assert "IndexError" in articles[2].one("h3").text
 
@@ -251,7 +246,7 @@ def test_random_cases_are_counted_and_the_smallest_is_shown() -> None:
     assert page.one("h1").text == "FAIL All 3 cases failed"
     assert len(page.one("table", "sortable").rows()) == 3
     assert f"convcheck {ONE} --N 2" in page.one("article").text
-    assert "3 cases fail this way" in page.one("article").text
+    assert "3 cases that fail this way" in page.one("article").text
     assert "there may be a smaller one" in page.one("article").text
 
 

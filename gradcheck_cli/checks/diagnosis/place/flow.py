@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gradcheck_cli.checks.diagnosis.place.source import Function, Source
+from gradcheck_cli.checks.diagnosis.place.source import Function, Source, statements_in
 from gradcheck_cli.checks.diagnosis.place.syntax import expressions, is_plain, values_in, variable
 
 Loop = ast.For | ast.AsyncFor | ast.While
@@ -64,7 +65,7 @@ class Flow:
         else:
             self._read(function.body, ())
 
-    def _read(self, body: list[ast.stmt], loops: tuple[Loop, ...], mode: str = "") -> None:
+    def _read(self, body: Iterable[ast.stmt], loops: tuple[Loop, ...], mode: str = "") -> None:
         for statement in body:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 continue
@@ -74,12 +75,12 @@ class Flow:
             inside = loops
             if isinstance(statement, ast.For | ast.AsyncFor | ast.While):
                 inside = (*loops, statement)
-            then, otherwise = _modes(statement)
-            self._read(getattr(statement, "body", []), inside, then or mode)
-            self._read(getattr(statement, "orelse", []), inside, otherwise or mode)
-            self._read(getattr(statement, "finalbody", []), inside, mode)
-            for part in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
-                self._read(part.body, inside, mode)
+            if isinstance(statement, ast.If):
+                then, otherwise = _modes(statement)
+                self._read(statement.body, inside, then or mode)
+                self._read(statement.orelse, inside, otherwise or mode)
+            else:
+                self._read(statements_in(statement), inside, mode)
 
     def _define(self, statement: ast.stmt, loops: tuple[Loop, ...]) -> None:
         match statement:
@@ -92,10 +93,6 @@ class Flow:
                 self._add(Definition(self, variable(target), statement, value, target, augmented=True, loops=loops))
             case ast.For(target=target, iter=value):
                 self._assign(statement, target, value, loops)
-            case ast.With(items=items):
-                for item in items:
-                    if item.optional_vars is not None:
-                        self._assign(statement, item.optional_vars, item.context_expr, loops)
             case ast.Return(value=ast.expr() as value):
                 values = list(value.elts) if isinstance(value, ast.Tuple | ast.List) else [value]
                 self.returned.append((statement, values))
@@ -185,11 +182,9 @@ class Pass:
     ) -> None:
         for name in sorted(variables):
             for definition in flow.definitions.get(name, []):
-                if id(definition) in found:
+                if id(definition) in found or definition.value is None:
                     continue
                 found[id(definition)] = definition
-                if definition.value is None:
-                    continue
                 follow = {variable(definition.value)} if copies else set(values_in(definition.value))
                 self._collect(flow, follow, found, depth, copies=copies)
                 for node in ast.walk(definition.value) if depth < _DEEPEST else ():
@@ -214,10 +209,10 @@ class Pass:
         return self._flows[function]
 
 
-def _modes(statement: ast.stmt) -> tuple[str, str]:
+def _modes(statement: ast.If) -> tuple[str, str]:
     """Return the modes in which the branches of `if mode == "train":` are taken; empty if it asks something else."""
-    match statement:
-        case ast.If(test=ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(value="train" | "test" as mode)])):
+    match statement.test:
+        case ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(value="train" | "test" as mode)]):
             return str(mode), "test" if mode == "train" else "train"
         case _:
             return "", ""

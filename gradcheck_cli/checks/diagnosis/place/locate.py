@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import CodeType
 
-from gradcheck_cli.checks.diagnosis.place.code import code_of
-from gradcheck_cli.checks.diagnosis.place.duties import accumulates, draws, writes_into_inputs
 from gradcheck_cli.checks.diagnosis.place.flow import Definition, Flow, Pass, returned
 from gradcheck_cli.checks.diagnosis.place.frame import LONGEST_PATH, shown_place
-from gradcheck_cli.checks.diagnosis.place.patterns import look_for
+from gradcheck_cli.checks.diagnosis.place.patterns import DRAWS, look_for
 from gradcheck_cli.checks.diagnosis.place.roots import names_of_gradient, variables_of
-from gradcheck_cli.checks.diagnosis.place.source import Source, read
+from gradcheck_cli.checks.diagnosis.place.source import Source, code_of, read
+from gradcheck_cli.checks.diagnosis.place.syntax import called_name
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.results.result import CaseResult, Diagnosis, Place, Verdict
@@ -89,13 +88,11 @@ def _pass(source: Source, code: CodeType) -> Pass | None:
 
 def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:
     """Return the statements that may break a duty, and by that make arrays wrong, where nothing else explains these."""
-    broken = {name: duty.reason or "" for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
+    broken = {name for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
     if result.diagnosis or result.verdict is Verdict.ERROR:
         return []
     if "inputs_unchanged" in broken:
         return _distinct(one for each in passes for one in writes_into_inputs(each))
-    if "added up when" in broken.get("deterministic", ""):
-        return _distinct(one for each in passes for one in accumulates(each))
     if "deterministic" in broken:
         return _distinct(one for each in passes for one in draws(each))
     return []
@@ -173,3 +170,52 @@ def _named(cause: Diagnosis, result: CaseResult) -> list[str]:
     said = set(re.findall(r"\w+", cause.text.partition(". ")[0]))
     wrong = [name for name, gradient in result.gradients.items() if gradient.verdict is Verdict.FAIL]
     return [name for name in wrong if name in said] or wrong
+
+
+def writes_into_inputs(own: Pass) -> list[Definition]:
+    """List the statements of a pass that write into an argument, or into what was unpacked from one."""
+    flow = own.main
+    views = set(flow.parameters)
+    while more := {name for name in flow.definitions if name not in views and _is_view(flow, name, views)}:
+        views |= more
+    found = [
+        definition
+        for name in sorted(views)
+        for definition in flow.definitions.get(name, [])
+        if definition.augmented or isinstance(definition.target, ast.Subscript)
+    ]
+    return [one for one in found if not _is_setting(one)]
+
+
+def draws(own: Pass) -> list[Definition]:
+    """List the statements of a pass that draw random numbers."""
+    flow = own.main
+    every = [Definition(flow, "", statement) for statement, _ in flow.statements]
+    return [one for one in every if DRAWS(one)]
+
+
+def _is_view(flow: Flow, name: str, views: set[str]) -> bool:
+    """Tell whether a variable is another name for an argument, or a part of it."""
+    values = [one.value for one in flow.definitions[name] if isinstance(one.target, ast.Name)]
+    return bool(values) and any(_core(value) in views for value in values)
+
+
+def _core(value: ast.expr | None) -> str:
+    while isinstance(value, ast.Subscript | ast.Attribute) or called_name(value) in (
+        *("reshape", "transpose", "view", "ravel", "asarray", "squeeze"),
+    ):
+        if isinstance(value, ast.Call):
+            value = value.func.value if isinstance(value.func, ast.Attribute) else None
+        elif isinstance(value, ast.Subscript | ast.Attribute):
+            value = value.value
+    return value.id if isinstance(value, ast.Name) else ""
+
+
+def _is_setting(found: Definition) -> bool:
+    """Tell whether an entry of a dictionary is written, such as a running mean."""
+    target = found.target
+    return (
+        isinstance(target, ast.Subscript)
+        and isinstance(target.slice, ast.Constant)
+        and isinstance(target.slice.value, str)
+    )

@@ -7,11 +7,94 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gradcheck_cli.checks.diagnosis.place import loops
 from gradcheck_cli.checks.diagnosis.place.flow import Definition
-from gradcheck_cli.checks.diagnosis.place.syntax import called_name
+from gradcheck_cli.checks.diagnosis.place.syntax import called_name, names_in, values_in, variable
 from gradcheck_cli.checks.diagnosis.place.templates import has
 from gradcheck_cli.results.result import Diagnosis
+
+
+def adds_only_once(found: Definition) -> bool:
+    """`=` in a loop, or `dW[x] += dout`, which adds only one of several contributions to the same row."""
+    return _is_overwriting(found) or _is_added_at_array(found)
+
+
+def _is_overwriting(found: Definition) -> bool:
+    """`=` in a loop, of something that other rounds of the loop give a value too."""
+    if not found.loops or found.augmented or found.target is None or found.value is None:
+        return False
+    if found.variable in values_in(found.value) or _is_part_of_gradient(found):
+        return False
+    others = found.flow.definitions[found.variable]
+    if not any(len(other.loops) < len(found.loops) for other in others):  # nothing to add to
+        return False
+    own = {name for loop in found.loops if isinstance(loop, ast.For) for name in names_in(loop.target)}
+    return not own <= {one.id for one in _indices(found.target) if isinstance(one, ast.Name)}
+
+
+def _is_added_at_array(found: Definition) -> bool:
+    if found.loops or not isinstance(found.statement, ast.AugAssign):
+        return False
+    return any(isinstance(one, ast.Name) for one in _indices(found.target))
+
+
+def _is_part_of_gradient(found: Definition) -> bool:
+    """Tell whether what is assigned is a part of an array that is added to elsewhere, as by a crop."""
+    whole = variable(found.value) if isinstance(found.value, ast.Subscript | ast.Name) else ""
+    return any(other.augmented for other in found.flow.definitions.get(whole, []))
+
+
+def is_never_filled(found: Definition) -> bool:
+    """`db = np.zeros_like(b)`, to which nothing is added."""
+    made = called_name(found.value) in ("zeros", "zeros_like")
+    return made and len(found.flow.definitions[found.variable]) == 1
+
+
+def is_crop(found: Definition) -> bool:
+    """A slice of an array whose bounds do not depend on a loop."""
+    return any(
+        isinstance(one, ast.Slice)
+        and (one.lower or one.upper)
+        and not any(other.loops for name in names_in(one) for other in found.flow.definitions.get(name, []))
+        for one in _indices(found.value)
+    )
+
+
+def at_labels(found: Definition) -> bool:
+    """`dx[np.arange(N), y] -= 1`."""
+    indices = _indices(found.target)
+    return len(indices) > 1 and any(not isinstance(one, ast.Slice) for one in indices)
+
+
+def lacks_a_window(found: Definition) -> bool:
+    """An output size without its `+ 1`."""
+    sized = isinstance(found.statement, ast.Assign | ast.For)
+    return sized and has("_ // _", without=("_ + 1", "1 + _"))(found)
+
+
+def is_size_of_other_axis(found: Definition) -> bool:
+    """`W_out = (W + 2 * pad - HH) // stride + 1`."""
+    if found.target is None or found.value is None or not has("_ // _")(found):
+        return False
+    axis = _axis(variable(found.target))
+    return axis is not None and any(_axis(name) not in (axis, None) for name in names_in(found.value))
+
+
+def _indices(part: ast.expr | None) -> list[ast.expr]:
+    """List the indices of a part of an array, or of a copy of one, along its axes."""
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and called_name(part) == "copy":
+        part = part.func.value
+    if not isinstance(part, ast.Subscript):
+        return []
+    return list(part.slice.elts) if isinstance(part.slice, ast.Tuple) else [part.slice]
+
+
+def _axis(name: str) -> str | None:
+    """Tell from a name whether it is a size across or down."""
+    lower = name.lower().replace("width", "w").replace("height", "h").replace("weight", "")
+    lower = lower.replace("cols", "w").replace("rows", "h").replace("col", "w").replace("row", "h")
+    across, down = "w" in lower, "h" in lower
+    return None if across == down or len(lower) > 6 else "across" if across else "down"
+
 
 #: Tells whether a statement looks like the fault.
 Pattern = Callable[["Definition"], bool]
@@ -87,24 +170,24 @@ _BY_WORDS = {
 
 #: By regular expressions for codes.
 _LOOKS = {
-    "assigned-not-accumulated": Look(loops.adds_only_once),
+    "assigned-not-accumulated": Look(adds_only_once),
     "crop-empty": Look(has("[a:-a]"), everywhere=True),
     "crop-fixed": Look(has("[1:-1]"), everywhere=True),
     "pad-fixed-at-1": Look(lambda found: has("[1:-1]")(found) or _pads_by_one(found), everywhere=True),
-    "crop-(wrong-side|square|wrong-axes)": Look(loops.is_crop),
+    "crop-(wrong-side|square|wrong-axes)": Look(is_crop),
     "bias-axes|summed-axes": Look(_SUMS, last=True),
     "normalized-axes": Look(_SUMS),
-    "zero": Look(loops.is_never_filled, last=True),
+    "zero": Look(is_never_filled, last=True),
     "last-(windows|row|column|kernel-row|kernel-column)-missed": Look(
-        lambda found: _ENDS_EARLY(found) or loops.lacks_a_window(found), everywhere=True
+        lambda found: _ENDS_EARLY(found) or lacks_a_window(found), everywhere=True
     ),
     "last-.*-missed|unfinished": Look(_ENDS_EARLY, everywhere=True),
-    "size-of-wrong-axis": Look(loops.is_size_of_other_axis, everywhere=True),
+    "size-of-wrong-axis": Look(is_size_of_other_axis, everywhere=True),
     "bias-missing|beta-missing": _DEFINING,
     "matrix-not-transposed|weights-not-transposed|state-of-other-step|not-normalized|gamma-extra": _DEFINING,
     "statistics-constant|mean-path": _DEFINING,
     "variance-path": Look(_reduces(1), last=True, only=True),
-    "(mean|variance)-(sign|power)|scale-missing|sum-not-mean|divided-twice|direct-term": _BOTH_TERMS,
+    "(mean|variance)-(sign|power)|scale-missing|sum-not-mean": _BOTH_TERMS,
     "softmax-diagonal": Look(has("1 - _")),
     "margin-missing|mask-inverted|mask-of-dout|drop-probability": Look(_COMPARES),
     "gate-columns-permuted": Look(_calls("hstack", "concatenate", "column_stack", "stack")),
@@ -127,7 +210,7 @@ _LOOKS = {
     "cotangent-ones": Look(_calls("ones", "ones_like", "full", "full_like")),
     "cotangent-(mean|sum)": Look(_SUMS),
     "cotangent-first": Look(has("_[0]", "[:1]", without=("_.shape[0]",))),
-    "label-(sign|counted|shifted|assigned|in-all-rows)": Look(loops.at_labels),
+    "label-(sign|counted|shifted|assigned|in-all-rows)": Look(at_labels),
     "eps-missing|eps-outside-root|root-missing": Look(_ROOTS, everywhere=True),
     "eps-fixed": Look(has("SMALL"), everywhere=True),
     "exp-overflow": Look(_calls("exp", "exp2")),

@@ -73,9 +73,6 @@ def _fits(template: object, node: object, letters: dict[str, str]) -> bool:
 
 
 def _is_call(template: ast.Call, node: ast.Call, letters: dict[str, str]) -> bool:
-    match template.func, node.func:
-        case ast.Attribute(value=of), ast.Attribute(value=receiver) if not _fits(of, receiver, letters):
-            return False
     needed = [one for one in template.args if ast.unparse(one) != "..."]
     if len(needed) == len(template.args):
         arguments = _fits(needed, node.args, letters)

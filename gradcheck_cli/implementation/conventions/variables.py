@@ -7,7 +7,7 @@ node that `op(tensor)` made. Both are called as the framework itself calls them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -55,8 +55,8 @@ def boxed_passes(cls: type) -> tuple[Any, ...] | None:
             return _unboxed(operation.backward(*map(box, cotangents)))
 
     return (
-        _named(forward, cls, [parameter.name for parameter in taken if parameter.kind is _EITHER]),
-        _named(backward, getattr(cls, names[1]), [*(comes_in[:1] if by_node else comes_in), "cache"]),
+        signed(forward, cls, [parameter.name for parameter in taken if parameter.kind is _EITHER]),
+        signed(backward, getattr(cls, names[1]), [*(comes_in[:1] if by_node else comes_in), "cache"]),
     )
 
 
@@ -86,11 +86,9 @@ def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
         return tuple(_unboxed(getattr(one, "grad", None)) for one in given if isinstance(one, box))  # type: ignore[arg-type]
 
     names = [p.name for p in inspect.signature(called).parameters.values() if p.kind is _EITHER]
-    backward_ = _named(backward, function, ["dout", "cache"])
-    backward_.__name__ = "backward"
-    whole = _named(forward, function, names)
+    whole = signed(forward, function, names)
     del whole.__wrapped__  # its source looks into variables, and this takes arrays
-    return whole, backward_
+    return whole, signed(backward, function, ["dout", "cache"], "backward")
 
 
 def _called_on_layer(function: Callable[..., Any], box: Any) -> Callable[..., Any] | None:
@@ -132,9 +130,11 @@ def _backpropagate(variables: list[Any], box: Any, dout: Any) -> None:
             own(*[one.grad for p in parameters_of(own) if p.default is p.empty])
 
 
-def _named(function: Any, written: Any, names: list[str]) -> Any:
-    function.__name__, function.__wrapped__ = written.__name__, written
-    function.__signature__ = inspect.Signature([inspect.Parameter(name, _EITHER) for name in names])
+def signed(function: Any, written: Any, arguments: Sequence[str | inspect.Parameter], name: str = "") -> Any:
+    """Give a function that was made a signature and a name, and say where it is written."""
+    function.__name__, function.__wrapped__ = name or written.__name__, written
+    parameters = [inspect.Parameter(one, _EITHER) if isinstance(one, str) else one for one in arguments]
+    function.__signature__ = inspect.Signature(parameters)
     return function
 
 

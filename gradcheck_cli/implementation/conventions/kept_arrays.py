@@ -38,7 +38,9 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
     if reading.code.cls is None or reading.layer.reference or reading.found.studied:
         return reading
     with seeds_from(0), contextlib.suppress(ImplementationError, NotExpressibleError):
-        return _Study(reading, case, problem).found()
+        kept = _kept(reading, problem)
+        studied = replace(reading, found=Found(kept=kept, studied=True), order=(*reading.order, *kept))
+        return with_gradients(studied, case, with_kept(studied, problem))
     return reading
 
 
@@ -74,58 +76,32 @@ def lengths_made(reading: Reading) -> list[int]:
     return sorted(length for length in lengths if 1 < length <= _LONGEST)[:_MOST_LENGTHS]
 
 
-class _Study:
-    """What calls of forward tell of a class."""
+def _kept(reading: Reading, problem: Problem) -> dict[str, tuple[Path, ...]]:
+    """Find the arrays of an instance on which the output depends, each in all places that share it."""
+    _, call = call_forward(reading, problem)
+    given = [problem.inputs[slot.key] for slot in reading.constructor if slot.key in problem.inputs]
+    values = ((paths, value_at(call.instance, paths[0])) for paths in _shared_paths(call.instance))
+    own = [paths for paths, value in values if not any(is_equal(value, one) for one in given)][:_MOST_ARRAYS]
+    instance, source = copied(call.instance), random.Random(0)  # noqa: S311  # no secrets
+    for paths in own:  # what is multiplied by zero shows nothing
+        value = value_at(instance, paths[0])
+        for place in places_at(instance, paths):
+            place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
 
-    def __init__(self, reading: Reading, case: Case, problem: Problem) -> None:
-        self._reading, self._case, self._problem = reading, case, problem
-
-    def found(self) -> Reading:
-        """Return the reading with what was found."""
-        kept = self._kept()
-        reading = replace(self._reading, found=Found(kept=kept, studied=True), order=(*self._reading.order, *kept))
-        out, _ = call_forward(reading, whole := with_kept(reading, self._problem))
-        if not all(np.isfinite(one).all() for one in out):
-            reading = replace(reading, found=replace(reading.found, within=_POSITIVE))
-            whole = with_kept(reading, self._problem)
-        return with_gradients(reading, self._case, whole)
-
-    def _kept(self) -> dict[str, tuple[Path, ...]]:
-        """Find the arrays of an instance on which the output depends, each in all places that share it."""
-        _, call = call_forward(self._reading, self._problem)
-        given = [self._problem.inputs[s.key] for s in self._reading.constructor if s.key in self._problem.inputs]
-        values = ((paths, value_at(call.instance, paths[0])) for paths in _shared_paths(call.instance))
-        own = [paths for paths, value in values if not any(is_equal(value, one) for one in given)]
-        own = own[:_MOST_ARRAYS]
-        instance = self._redrawn(call.instance, own)
-        still = self._out_with(instance, ())
-        if not still or not all(np.isfinite(one).all() for one in still):
-            instance = call.instance
-            still = self._out_with(instance, ())
-        found = [paths for paths in own if _differ(still, self._out_with(instance, paths))]
-        return _short_names(found, taken={*self._problem.inputs, *(self._problem.parameters or {}), "out"})
-
-    def _redrawn(self, instance: object, arrays: list[tuple[Path, ...]]) -> object:
-        """Return a copy of an instance with random numbers in its arrays: what is multiplied by zero shows nothing."""
+    def out_with(moved: tuple[Path, ...]) -> list[Array] | None:
         twin = copied(instance)
-        source = random.Random(0)  # noqa: S311  # no secrets
-        for paths in arrays:
-            value = value_at(twin, paths[0])
-            for place in places_at(twin, paths):
-                place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
-        return twin
-
-    def _out_with(self, instance: object, paths: tuple[Path, ...]) -> list[Array] | None:
-        """Call forward on a copy of an instance with one of its arrays moved; return None where that raises."""
-        twin = copied(instance)
-        for place in places_at(twin, paths):
+        for place in places_at(twin, moved):
             value = place.get()
             place.set(value * (1.25 + 0.125 * np.arange(value.size).reshape(value.shape)) + 0.125)
-        made = replace(self._reading, code=replace(self._reading.code, made=twin))
+        made = replace(reading, code=replace(reading.code, made=twin))
         try:
-            return call_forward(made, self._problem)[0]
+            return call_forward(made, problem)[0]
         except (ImplementationError, NotExpressibleError):
             return None
+
+    still = out_with(())
+    found = [paths for paths in own if _differ(still, out_with(paths))]
+    return _short_names(found, taken={*problem.inputs, *(problem.parameters or {}), "out"})
 
 
 def _differ(still: list[Array] | None, moved: list[Array] | None) -> bool:

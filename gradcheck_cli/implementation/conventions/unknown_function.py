@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.hints import SIZE, refuse_labels, spread_slots
-from gradcheck_cli.implementation.conventions.own_variants import variants
+from gradcheck_cli.implementation.conventions.network_steps import TARGETS
+from gradcheck_cli.implementation.conventions.passes import refuse_labels, spread_slots
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     PROBABLE_CACHES,
+    SIZE,
     MisfitError,
     Slot,
     SlotKind,
@@ -36,8 +37,8 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import entries_of, returned_names
-from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.conventions.tensors import is_of_tensors
+from gradcheck_cli.implementation.conventions.unknown_variants import variants
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 from gradcheck_cli.layers.framework.layer import Layer
 
@@ -54,7 +55,7 @@ _ODD = 4  #: the cost of what no name can mean; less by 1, beside what is called
 _FREE = (SlotKind.COTANGENT, SlotKind.CACHE, SlotKind.INPUT)
 
 
-def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Iterator[Reading]:
+def unknown_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Iterator[Reading]:
     """Yield the ways to read a function and its gradient, or one that returns both.
 
     Of arguments of the gradient without another meaning, all may be cotangents of as many outputs, or all but one that
@@ -97,15 +98,15 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
     returned, names = returned_names(functions[0]), returned_names(functions[-1])
     code = Code(forward=functions[0], backward=functions[1] if len(functions) > 1 else None)
     if len(functions) == 1:
-        yield from variants([own_reading(code, layer, forward)], names[1:], returned)
+        yield from variants([unknown_reading(code, layer, forward)], names[1:], returned)
     elif spread := spread_slots(functions[1], ("out",)):
-        yield own_reading(code, layer, forward, spread[0])
+        yield unknown_reading(code, layer, forward, spread[0])
     else:
         meant = gradient_slots(name_of(functions[1]), _arguments(functions[1]), forward, returned)
-        yield from variants([own_reading(code, layer, forward, slots) for slots in meant], names, returned)
+        yield from variants([unknown_reading(code, layer, forward, slots) for slots in meant], names, returned)
 
 
-def own_reading(code: Code, layer: Layer, forward: Slots, backward: Slots = ()) -> Reading:
+def unknown_reading(code: Code, layer: Layer, forward: Slots, backward: Slots = ()) -> Reading:
     """Return the reading in which forward has an output for each cotangent, and gradients come in its own order."""
     outputs = tuple(slot.key for slot in backward if slot.kind is SlotKind.COTANGENT)
     names = tuple(name for slot in forward for name in slot.inputs or (slot.key,) if name)

@@ -15,8 +15,6 @@ from inspect import Parameter
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.code import Code
-from gradcheck_cli.implementation.conventions.own_function import forward_slots, gradient_slots, own_reading
-from gradcheck_cli.implementation.conventions.own_variants import variants
 from gradcheck_cli.implementation.conventions.passes import with_cache_for_cotangent
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
@@ -25,8 +23,11 @@ from gradcheck_cli.implementation.conventions.slots import (
     SlotKind,
     parameters_of,
     slot_for,
+    with_meaning,
 )
 from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
+from gradcheck_cli.implementation.conventions.unknown_function import forward_slots, gradient_slots, unknown_reading
+from gradcheck_cli.implementation.conventions.unknown_variants import variants
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     Slots = tuple[Slot, ...]
 
 
-def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, made: object = None) -> Iterator[Reading]:
+def unknown_class_readings(
+    cls: type, forward: str, backward: str, layer: Layer, made: object = None
+) -> Iterator[Reading]:
     """Yield the ways to read a class of no known layer, the likeliest first.
 
     Raises:
@@ -51,9 +54,9 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
         slots_back = gradient_slots(called, back, slots, settings=settings[1]) if back else [()]
     code = Code(cls=cls, forward=forward, backward=backward, made=made)
     parameters = [] if made is not None else parameters_of(cls)
-    several = variants([own_reading(code, layer, slots, one) for one in slots_back], (), ())
+    several = variants([unknown_reading(code, layer, slots, one) for one in slots_back], (), ())
     for (title, stand_ins), reading in itertools.product(stand_ins_for(parameters).items(), [*several]):
-        constructor = tuple(map(partial(_own_slot, stand_ins), parameters))
+        constructor = tuple(map(partial(_constructor_slot, stand_ins), parameters))
         taken = {slot.key for slot in constructor}
         named = tuple(_renamed(slot, taken) for slot in reading.forward)
         yield from _with_other_cotangents(
@@ -77,21 +80,19 @@ def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
     required = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT or slot.kind is SlotKind.COTANGENT]
     names = {slot.name: slot.key for slot in reading.forward if slot.kind is SlotKind.INPUT}
     if len(required) == 1 and required[0].kind is SlotKind.INPUT and required[0].name not in names:
-        yield replace(reading, backward=_exchanged(reading.backward, required[0], SlotKind.COTANGENT, "out"))
+        other = with_meaning(reading.backward, required[0].name, SlotKind.COTANGENT, key="out")
+        yield replace(reading, backward=other)
     yield reading
     if len(required) > 1 and reading.has_cotangent:  # of a loss it may be the probabilities that forward has kept
         yield replace(reading, backward=with_cache_for_cotangent(reading.backward))
     left = [key for key in names.values() if key not in {slot.key for slot in required}]
     if len(required) == len(names) > 1 and len(left) == 1 and reading.has_cotangent:
         first = next(slot for slot in required if slot.kind is SlotKind.COTANGENT)
-        yield replace(reading, backward=_exchanged(reading.backward, first, SlotKind.INPUT, left[0]), averages=True)
+        other = with_meaning(reading.backward, first.name, SlotKind.INPUT, key=left[0])
+        yield replace(reading, backward=other, averages=True)
 
 
-def _exchanged(slots: Slots, slot: Slot, kind: SlotKind, key: str) -> Slots:
-    return tuple(replace(one, kind=kind, key=key) if one is slot else one for one in slots)
-
-
-def _own_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
+def _constructor_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
     """Read an argument of a constructor: given something that stands in, or as ever, or else by its own name."""
     if parameter.name in stand_ins:
         return slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])

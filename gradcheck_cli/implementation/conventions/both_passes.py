@@ -1,20 +1,105 @@
-"""Both passes of what makes or holds them: functions that return their backward pass, classes of static passes."""
+"""A forward and a backward pass in what has both: methods of a class, static passes, functions that return backward."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import dis
 import inspect
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_operation, boxed_passes
-from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import takes_variables
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch, uses_tensors
+from gradcheck_cli.implementation.conventions.variables import OPERATIONS, boxed_operation, boxed_passes, signed
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+#: What the passes are called, as methods.
+FORWARDS = (
+    *("forward", "forwardpass", "fprop", "forwardpropagation", "forwardpropagate", "forwardprop", "feedforward"),
+    *("propagate", "fwd", "fwdprop", "forwards", "forwardstep", "updateoutput", "activate", "activation", "function"),
+    *("forwardfct", "forwardfn", "forwardfunction"),
+    *("loss", "computeloss", "calculateloss", "lossfunction", "cost", "__call__"),
+)
+BACKWARDS = (
+    *("backward", "backwardpass", "bprop", "backprop", "backwardpropagation", "backwardpropagate", "backpropagation"),
+    *("backwardprop", "backpropagate", "bwd", "bwdprop", "backwards", "backwardstep", "back", "updategradinput"),
+    *("bptt", "backpropthroughtime", "backpropagationthroughtime"),
+    *("gradient", "grad", "derivative", "prime", "deriv", "df", "lossgradient", "lossderivative", "computegradient"),
+    *("grads", "calculategradient", "dloss", "vjp", "vjpfct", "vjpfn", "backwardfct", "backwardfn"),
+)
+
+
+def has_passes(cls: type) -> bool:
+    """Tell whether a class has a method that is called as one of the passes is."""
+    return bool(methods_of(cls).keys() & {*FORWARDS, *BACKWARDS})
+
+
+def class_passes(cls: type) -> tuple[str, str]:
+    """Return the names of a class's forward and backward methods.
+
+    Raises:
+        MisfitError: it lacks one of them.
+    """
+    # Only what a class has is asked for: for what it lacks a metaclass may raise anything.
+    own = methods_of(cls)
+    forward, backward = (
+        next((own[name] for name in names if name in own and callable(getattr(cls, own[name], None))), None)
+        for names in (FORWARDS, BACKWARDS)
+    )
+    if forward and backward:
+        return "__call__" if _keeps_arguments(cls, forward) else forward, backward
+    has, lacks = ("forward", "backward") if forward else ("backward", "forward")
+    has = f"has {has} but no {lacks}" if forward or backward else "has neither forward nor backward"
+    raise MisfitError(f"class {cls.__name__} {has}")
+
+
+def _keeps_arguments(cls: type, forward: str) -> bool:
+    """Tell whether a class is to be called itself: that keeps what backward needs, and calls forward with the same."""
+    call, own = (getattr(getattr(cls, name, None), "__code__", None) for name in ("__call__", forward))
+    if not call or not own or call is own or forward not in call.co_names:
+        return False
+    same = call.co_varnames[: call.co_argcount] == own.co_varnames[: own.co_argcount]
+    stores = any(step.opname in ("STORE_ATTR", "STORE_SUBSCR") for step in dis.get_instructions(call))
+    keeps = stores or "update" in call.co_names  # of a dictionary
+    return same and keeps and not call.co_flags & inspect.CO_VARARGS
+
+
+def instance_passes(objects: tuple[Any, ...]) -> tuple[object, str, str] | None:
+    """Return an object with both passes, or that of which two methods are given, and the names of these; else None."""
+    first = objects[0]
+    if len(objects) == 2 and all(inspect.ismethod(one) and one.__self__ is first.__self__ for one in objects):
+        is_instance = not inspect.isclass(first.__self__)
+        return (first.__self__, first.__name__, objects[1].__name__) if is_instance else None
+    if len(objects) == 1 and not (inspect.isclass(first) or inspect.isroutine(first)):
+        with contextlib.suppress(MisfitError):
+            return (first, *class_passes(type(first)))
+    return None
+
+
+def is_written(cls: type) -> bool:
+    """Tell whether a class has both passes, and its forward does something: that of a base class does not."""
+    try:
+        names = class_passes(cls)
+    except MisfitError:
+        return False
+    codes = [getattr(getattr(cls, name), "__code__", None) for name in names]
+    return not getattr(cls, "__abstractmethods__", None) and not any(_is_empty(code) for code in codes if code)
+
+
+def _is_empty(code: CodeType) -> bool:
+    """Tell whether code returns nothing and raises nothing but that it is not written."""
+    uses_arguments = any("LOAD_FAST" in step.opname for step in dis.get_instructions(code))
+    return set(code.co_names) <= {"NotImplementedError"} and not uses_arguments
+
+
+def methods_of(cls: type) -> dict[str, str]:
+    """Name what a class defines by its reduced name, without what every class has, such as `type.__call__`."""
+    names = (name for base in reversed(cls.__mro__[:-1]) for name in vars(base))
+    return {name if name.startswith("__") else word(name): name for name in names}
+
 
 #: What a backward pass is called that is defined within the forward pass.
 _INNER = ("backward", "back", "bwd", "bw", "bprop", "backprop", "vjp", "vjpfun", "pullback", "pb", "grad", "gradient")
@@ -32,7 +117,7 @@ def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     return _with_backward(objects) if len(objects) == 1 else (objects[0], _called_twice(objects[1]))
 
 
-def _called_twice(maker: Callable[..., Any]) -> Callable[..., Any]:
+def _called_twice(maker: Any) -> Any:
     """Return one backward pass for a function that returns one, given what forward is given; any other as it is."""
     inner = None if hasattr(maker, "__wrapped__") else _inner_backward(maker)
     cotangents = inner.co_varnames[: inner.co_argcount] if inner else ()
@@ -42,21 +127,10 @@ def _called_twice(maker: Callable[..., Any]) -> Callable[..., Any]:
     def backward(*arguments: Any) -> Any:
         return call(call(maker, *arguments[len(cotangents) :]), *arguments[: len(cotangents)])
 
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    taken = [inspect.Parameter(name, kind) for name in cotangents]
-    return _signed(backward, maker, name_of(maker), [*taken, *parameters_of(maker)])
+    return signed(backward, maker, [*cotangents, *parameters_of(maker)])
 
 
-def _signed(
-    backward: Callable[..., Any], written: Any, name: str, parameters: list[inspect.Parameter]
-) -> Callable[..., Any]:
-    """Give a function that was made a name and a signature, and say where it is written."""
-    vars(backward).update(__wrapped__=written, __signature__=inspect.Signature(parameters))
-    backward.__name__ = name
-    return backward
-
-
-def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+def _joined(functions: tuple[Any, ...]) -> Any:
     """Return one backward pass for functions of one gradient each, which it returns in a dictionary by their parts."""
     taken = {function: parameters_of(function) for function in functions}
     union = {p.name: p for parameters in taken.values() for p in reversed(parameters)}
@@ -67,10 +141,9 @@ def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
             for function, parameters in taken.items()
         }
 
-    kind = inspect.Parameter.KEYWORD_ONLY
     ordered = sorted(union.values(), key=lambda p: not is_cotangent(p.name))
-    name = " and ".join(map(name_of, functions))
-    return _signed(backward, functions[0], name, [p.replace(kind=kind) for p in ordered])
+    arguments = [p.replace(kind=p.KEYWORD_ONLY) for p in ordered]
+    return signed(backward, functions[0], arguments, " and ".join(map(name_of, functions)))
 
 
 #: Words for the inputs in the names of functions of one gradient.
@@ -108,11 +181,7 @@ def static_passes(cls: type) -> tuple[Any, ...] | None:
         cls.setup_context(ctx, arguments, output)  # type: ignore[attr-defined]
         return output
 
-    functools.update_wrapper(with_context, forward)
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    taken = inspect.signature(forward).parameters.values()
-    with_context.__signature__ = inspect.Signature([context, *taken])  # type: ignore[attr-defined]
-    return with_context, backward
+    return signed(with_context, forward, ["ctx", *inspect.signature(forward).parameters.values()]), backward
 
 
 def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -130,10 +199,8 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
         *cotangents, made = arguments
         return call(made, *cotangents)
 
-    names = (*inner.co_varnames[: inner.co_argcount], "cache")
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     name = "backward" if inner.co_name == "<lambda>" else inner.co_name
-    return objects[0], _signed(backward, objects[0], name, [inspect.Parameter(one, kind) for one in names])
+    return objects[0], signed(backward, objects[0], [*inner.co_varnames[: inner.co_argcount], "cache"], name)
 
 
 def needs_adapter(cls: Any) -> bool:

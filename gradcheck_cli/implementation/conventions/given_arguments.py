@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.expand import expanded
+from gradcheck_cli.implementation.conventions.both_passes import expanded
 from gradcheck_cli.implementation.conventions.slots import is_context, signature_of
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.problem import Problem

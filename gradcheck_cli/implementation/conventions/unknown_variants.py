@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
-from gradcheck_cli.implementation.conventions.hints import LABELS
+from gradcheck_cli.implementation.conventions.network_steps import DATA
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context, with_other_flags
+from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, is_context, with_meaning, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
-from gradcheck_cli.implementation.conventions.step import DATA
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
@@ -48,8 +47,7 @@ def _of_output(reading: Reading) -> Iterator[Reading]:
     slots = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT]
     is_said = reading.has_cotangent and any(slot.name == slot.key for slot in slots)
     if len(slots) == 1 and not is_said and sum(not slot.has_default for slot in reading.forward) == 1:
-        output = replace(slots[0], kind=SlotKind.OUTPUT, key="")
-        yield replace(reading, backward=tuple(output if slot is slots[0] else slot for slot in reading.backward))
+        yield replace(reading, backward=with_meaning(reading.backward, slots[0].name, SlotKind.OUTPUT, key=""))
 
 
 def _of_some_inputs(reading: Reading, count: int) -> Iterator[Reading]:
@@ -83,8 +81,8 @@ def _sized(reading: Reading) -> Iterator[Reading]:
         return
     for name in reading.order[:_SIZED] if sizes else ():
         for axis in range(_SIZED):
-            slot = replace(sizes[0], key=name, value=axis)
-            yield replace(reading, backward=tuple(slot if one == sizes[0] else one for one in reading.backward))
+            sized = with_meaning(reading.backward, sizes[0].name, SlotKind.SHAPE, key=name, value=axis)
+            yield replace(reading, backward=sized)
 
 
 def _has_one_output(reading: Reading, name: str) -> bool:
