@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis
-from gradcheck_cli.checks.diagnosis.other_cases import OtherCase, OtherCases
+from gradcheck_cli.checks.diagnosis.other_cases import OtherCases
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.geometry import WindowedCase
 from gradcheck_cli.layers.framework.axes import SAMPLE, Axis
@@ -118,7 +119,8 @@ def any_factor(evidence: Evidence, others: OtherCases) -> Iterator[Hypothesis]:
         if abs(ratio - 1) <= _NEAR_ONE:
             continue
         near = _tolerance(evidence) * abs(ratio)
-        found = {other.case: there for other in _first(others) if (there := other.ratio(name)) is not None}
+        asked = [others.redrawn, *itertools.islice(others, 2)]
+        found = {other.case: there for other in asked if (there := other.ratio(name)) is not None}
         own = {words: value for words, value in _numbers(evidence.run.case).items() if abs(ratio - value) <= near}
         for words, value in [*own.items(), ("", float(ratio))]:
             if found and all(abs(there - _numbers(case).get(words, value)) <= near for case, there in found.items()):
@@ -136,12 +138,6 @@ def _numbers(case: Case) -> dict[str, float]:
         if isinstance(value, float) and 0 < value < 1:
             found |= {name: value, f"1/{name}": 1 / value, f"1 - {name}": 1 - value, f"1/(1 - {name})": 1 / (1 - value)}
     return found
-
-
-def _first(others: OtherCases) -> Iterator[OtherCase]:
-    yield others.redrawn
-    for other, _ in zip(others, range(2), strict=False):
-        yield other
 
 
 def _tolerance(evidence: Evidence) -> float:

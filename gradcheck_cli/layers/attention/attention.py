@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import Axis, declare
-from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
@@ -71,8 +70,6 @@ def attend_backward(dout: Array, cache: AttentionCache) -> tuple[Array, Array, A
     ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
     return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout
 
-
-Param = Mapping[str, Any]
 
 QUERY = Axis(name="query", index="t", size="T")
 KEY = Axis(name="key", index="s", size="S")

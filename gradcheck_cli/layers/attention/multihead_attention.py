@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from random import Random
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,13 +18,11 @@ from gradcheck_cli.layers.attention.attention import (
     some_query_sees_several,
 )
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis
-from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.drawing import Draw, Given, multiple
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.numeric.arrays import Array
-
-Param = Mapping[str, Any]
 
 #: The columns of projections, which the heads share out, and the features of the output.
 _COLUMN = Axis(name="column", index="j", size="D")

@@ -15,13 +15,12 @@ from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, Windows, different_kernels, different_sizes
 from gradcheck_cli.layers.conv.naive import both, padded
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.coupling import Relations, spread, spread_kernel
 from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.layer import imported
 from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.numeric.arrays import Array
-
-Param = dict[str, Any]
 
 #: Rows and columns of x are those of windows here: each element is spread over one.
 _ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)

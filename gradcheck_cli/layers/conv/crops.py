@@ -54,16 +54,15 @@ def crops(convolution: Convolution) -> Iterator[Fault]:
 
 
 def _wrong_axes(convolution: Convolution, pad: int, remedy: str) -> Iterator[Fault]:
-    """Yield crops along up to three axes, other than those that have a pad."""
+    """Yield crops along as many axes as have a pad, but others."""
     names = {k: axis.plural for k, axis in enumerate(convolution.case.axes["x"])}
     right = tuple(k for k, axis in enumerate(convolution.case.axes["x"]) if axis.spatial)
-    for count in range(1, 4):
-        for axes in itertools.combinations(names, count):
-            if axes != right:
-                words = join_names(names[k] for k in axes)
-                cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
-                index = tuple(slice(pad, -pad) if k in axes else slice(None) for k in names)
-                yield cropped(convolution, "crop-wrong-axes", cause, remedy, index)
+    for axes in itertools.combinations(names, len(right)):
+        if axes != right:
+            words = join_names(names[k] for k in axes)
+            cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
+            index = tuple(slice(pad, -pad) if k in axes else slice(None) for k in names)
+            yield cropped(convolution, "crop-wrong-axes", cause, remedy, index)
 
 
 def cropped(convolution: Convolution, code: str, cause: str, remedy: str, index: Index) -> Fault:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.numeric.arrays import Array
-
-Param = Mapping[str, Any]
 
 Cache = tuple["Array", "Array", "Array", "Param"]
 

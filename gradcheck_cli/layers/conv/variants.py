@@ -13,10 +13,9 @@ from gradcheck_cli.layers.conv.conv import standard as convolutions
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.geometry import WindowedCase, different_kernels, different_sizes
 from gradcheck_cli.layers.framework.axes import Axis, declare
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.numeric.arrays import Array
-
-Param = Mapping[str, Any]
 
 
 @frozen

@@ -11,14 +11,13 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Observed
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.text_parameters import choice, real
 from gradcheck_cli.numeric.arrays import Array
-
-Param = dict[str, Any]
 
 #: How seldom the share of elements that a right layer keeps may be so far from p that it is taken for a wrong one.
 #: Of 200 elements, it is when the share is off by 0.23 or more.
@@ -39,7 +38,7 @@ class DropoutCase(ElementwiseCase):
     mode: str = choice("train", "drops, or hands x on as it is", "test")
 
     @property
-    def settings(self) -> Param:
+    def settings(self) -> dict[str, Any]:
         """The dictionary of parameters that forward takes."""
         return {**super().settings, "seed": self.seed % 2**32}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,10 @@ from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.text_parameters import shape
 from gradcheck_cli.numeric.arrays import Array
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.fault import Fault
 
 Slope = tuple[str, str, Callable[[Array], Array]]
 
@@ -80,8 +78,6 @@ def activation(
 
 def slope_fault(code: str, cause: str, remedy: str, dx: Callable[[Array, Array], Array]) -> Fault:
     """Make the fault of an activation whose gradient is a function of (x, dout)."""
-    from gradcheck_cli.layers.framework.fault import Fault
-
     return Fault(code, cause, remedy, lambda inputs, dout: {"x": dx(inputs["x"], dout)})
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.framework.case import Param
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.numeric.arrays import Array
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.fault import Fault
-
-Param = dict[str, Any]
 
 #: From where on erf is 1 in all digits of a longdouble.
 _FAR = 7.0
@@ -51,8 +48,7 @@ def gelu_backward(dout: Array, cache: tuple[Array, Param]) -> Array:
     """
     x, gelu_param = cache
     phi, density = phi_and_density(x, gelu_param["approximate"])
-    dx: Array = dout * (phi + x * density)
-    return dx
+    return np.asarray(dout * (phi + x * density))
 
 
 def phi_and_density(x: Array, approximate: str) -> tuple[Array, Array]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults, slope_fault
+from gradcheck_cli.layers.framework.case import Param
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.numeric.arrays import Array
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.fault import Fault
-
-Param = dict[str, Any]
 
 
 @frozen

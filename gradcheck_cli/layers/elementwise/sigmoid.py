@@ -35,8 +35,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, Array]:
 
 def sigmoid_backward(dout: Array, cache: Array) -> Array:
     """Return dx: with s = 1 / (1 + exp(-x)), ds/dx = exp(-x) s^2 = s (1 - s)."""
-    dx: Array = dout * cache * (1 - cache)
-    return dx
+    return np.asarray(dout * cache * (1 - cache))
 
 
 LAYER = activation(
@@ -63,8 +62,7 @@ def tanh_forward(x: Array) -> tuple[Array, Array]:
 
 def tanh_backward(dout: Array, cache: Array) -> Array:
     """Return dx: d tanh(x)/dx = 1 - tanh(x)^2, from sinh/cosh and cosh^2 - sinh^2 = 1."""
-    dx: Array = dout * (1 - cache * cache)
-    return dx
+    return np.asarray(dout * (1 - cache * cache))
 
 
 TANH = activation(
@@ -91,8 +89,7 @@ def softplus_backward(dout: Array, x: Array) -> Array:
 
     (Glorot, Bordes and Bengio, Deep sparse rectifier neural networks, 2011.)
     """
-    dx: Array = dout * sigmoid_forward(x)[0]
-    return dx
+    return np.asarray(dout * sigmoid_forward(x)[0])
 
 
 def _softplus_slopes() -> Iterator[Slope]:
@@ -129,8 +126,7 @@ def silu_backward(dout: Array, cache: tuple[Array, Array]) -> Array:
     (Elfwing, Uchibe and Doya, Sigmoid-weighted linear units, 2018, equation 6.)
     """
     x, s = cache
-    dx: Array = dout * (s + x * s * (1 - s))
-    return dx
+    return np.asarray(dout * (s + x * s * (1 - s)))
 
 
 def _silu_slopes() -> Iterator[Slope]:

@@ -13,6 +13,9 @@ from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.parameter import Integer, Parameter
 from gradcheck_cli.numeric.arrays import DTYPES
 
+#: The dictionary of parameters that forward takes beside arrays.
+Param = Mapping[str, Any]
+
 #: Sizes no two of which are equal, for arrays of up to seven axes.
 _DISTINCT = (2, 3, 5, 4, 7, 6, 8)
 

@@ -136,12 +136,13 @@ def loss_layer(
 
 
 def _wrong_losses(v: Any, loss_faults: Mapping[str, Formula]) -> dict[str, Any]:
-    """Return wrong losses by what "the loss" does: divided by other numbers, and those of the layer."""
+    """Return wrong losses by what "the loss" does: sign, divisor, and those of the layer."""
     total, right = (v.terms * v.mask).sum(), v.divisors[v.divisor]
     wrong = {} if right == 1 else {f"is a sum: it is not divided by {v.divisor}": total}
     for number in dict.fromkeys(n for n in v.divisors.values() if n not in {1, right}):
         names = " or ".join(name for name, own in v.divisors.items() if own == number)
         wrong[f"is divided by {names} = {number}, not by {v.divisor}"] = total / number
+    wrong["has the wrong sign"] = -v.out
     return wrong | {words: formula(v) for words, formula in loss_faults.items()}
 
 

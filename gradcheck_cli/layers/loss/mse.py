@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import wrong_slopes
-from gradcheck_cli.layers.loss.targets import Param, TargetsCase, divisor_of, targets_loss
+from gradcheck_cli.layers.loss.targets import TargetsCase, divisor_of, targets_loss
 from gradcheck_cli.numeric.arrays import Array
 
 

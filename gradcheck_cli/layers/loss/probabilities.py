@@ -10,12 +10,12 @@ import numpy as np
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import GuardedTerms, one_hot, wrong_slopes
 from gradcheck_cli.layers.loss.targets import (
     DividedCase,
-    Param,
     TargetsCase,
     divisor_of,
     draw_probabilities,
@@ -74,7 +74,6 @@ LAYER = targets_loss(
         ("label-sign", "the label has 1 / x, not -1 / x", lambda v: v.label / v.x),
     ),
     loss_faults={
-        "has the wrong sign": lambda v: -v.out,
         "has no logarithm": lambda v: -(v.label * v.x).sum() * v.weights,
         "has a logarithm to the base 2": lambda v: v.out / np.log(2),
     },
@@ -149,7 +148,6 @@ BINARY = targets_loss(
         ("slope-of-logits", "x - y is divided by x alone", lambda v: (v.x - v.y) / v.x),
     ),
     loss_faults={
-        "has the wrong sign": lambda v: -v.out,
         "has no term for y = 0": lambda v: -(v.y * np.log(v.x)).sum() * v.weights,
         "has logarithms to the base 2": lambda v: v.out / np.log(2),
     },
@@ -231,7 +229,6 @@ KL = targets_loss(
         ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda v: v.p - v.y),
     ),
     loss_faults={
-        "has the wrong sign": lambda v: -v.out,
         "has x log(x / y): the two are exchanged": lambda v: -(v.p * v.ratio).sum() * v.weights,
         "has no log y: it is the cross-entropy": lambda v: -(v.y * v.log).sum() * v.weights,
         "has a logarithm to the base 2": lambda v: v.out / np.log(2),

@@ -154,7 +154,6 @@ FAULTS = (
 
 
 LOSS_FAULTS: dict[str, Formula] = {
-    "has the wrong sign": lambda v: -v.out,
     "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
     "has a logarithm to the base 2": lambda v: v.out / np.log(2),
 }

@@ -11,14 +11,12 @@ import numpy as np
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
-from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import GuardedTerms, loss_layer, one_hot
 from gradcheck_cli.numeric.arrays import Array
-
-Param = Mapping[str, Any]
 
 
 @frozen

@@ -14,8 +14,6 @@ from gradcheck_cli.layers.norm.layer import StepsCase, eps, mode, momentum, norm
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
 
-Param = dict[str, Any]
-
 
 @frozen
 class BatchnormCase(StepsCase):
@@ -33,7 +31,7 @@ class BatchnormCase(StepsCase):
     momentum: float = momentum()
 
 
-def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
+def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
     """Return out = gamma (x - mean) / sqrt(variance + eps) + beta for x (..., D), and the cache.
 
     In mode "train" mean and variance (divided by N) are taken over all axes but the last, and are blended into
@@ -100,7 +98,9 @@ class SpatialBatchnormCase(Case):
     momentum: float = momentum()
 
 
-def spatial_batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
+def spatial_batchnorm_forward(
+    x: Array, gamma: Array, beta: Array, bn_param: dict[str, Any]
+) -> tuple[Array, tuple[Any, ...]]:
     """Return out = gamma (x - mean) / sqrt(variance + eps) + beta, with each channel as a feature; and the cache."""
     out, cache = batchnorm_forward(np.moveaxis(x, 1, -1), gamma, beta, bn_param)
     return np.moveaxis(out, -1, 1), cache

@@ -74,31 +74,31 @@ def _terms(norm: Normalization) -> Iterator[EquationFault]:
     mean, variance = "the term through the mean", f"the term through the {norm.moment}"
     both, size, n = "the terms through the mean and the variance", norm.size, norm.count
     remedy = _DX[norm.shifts]
-    rows: list[tuple[str, str, float, float, float]] = [
-        # factors on the direct term, on that through the mean, on that through the variance
-        ("variance-path", f"{variance} is missing", 1, 1, 0),
-        ("mean-path", f"{mean} is missing", 1, 0, 1),
-        ("statistics-constant", "mean and variance are taken for constants", 1, 0, 0),
-        ("variance-sign", f"{variance} has the wrong sign", 1, 1, -1),
-        ("mean-sign", f"{mean} has the wrong sign", 1, -1, 1),
-        ("variance-sign", f"{both} have the wrong sign", 1, -1, -1),
+    rows: list[tuple[str, str, float, float]] = [
+        # factors on the term through the mean, and on that through the variance
+        ("variance-path", f"{variance} is missing", 1, 0),
+        ("mean-path", f"{mean} is missing", 0, 1),
+        ("statistics-constant", "mean and variance are taken for constants", 0, 0),
+        ("variance-sign", f"{variance} has the wrong sign", 1, -1),
+        ("mean-sign", f"{mean} has the wrong sign", -1, 1),
+        ("variance-sign", f"{both} have the wrong sign", -1, -1),
     ]
     if n > 2:  # of two elements, N - 1 is half of N, and twice is N times
         less, total = f"divided by {size} - 1, not by {size}", f"a sum over {size} elements, not their mean"
         rows += [
-            ("divided-by-n-minus-1", f"{both} are {less}", 1, n / (n - 1), n / (n - 1)),
-            ("divided-by-n-minus-1", f"{variance} is {less}", 1, 1, n / (n - 1)),
-            ("variance-path", f"{variance} is twice what it should be", 1, 1, 2),
-            ("variance-path", f"{variance} is half of what it should be", 1, 1, 0.5),
-            ("sum-not-mean", f"{variance} is {total}", 1, 1, n),
-            ("sum-not-mean", f"{mean} is {total}", 1, n, 1),
-            ("sum-not-mean", f"each of {both} is {total}", 1, n, n),
+            ("divided-by-n-minus-1", f"{both} are {less}", n / (n - 1), n / (n - 1)),
+            ("divided-by-n-minus-1", f"{variance} is {less}", 1, n / (n - 1)),
+            ("variance-path", f"{variance} is twice what it should be", 1, 2),
+            ("variance-path", f"{variance} is half of what it should be", 1, 0.5),
+            ("sum-not-mean", f"{variance} is {total}", 1, n),
+            ("sum-not-mean", f"{mean} is {total}", n, 1),
+            ("sum-not-mean", f"each of {both} is {total}", n, n),
         ]
     halves = f"x^2 has the derivative 2 x, and sqrt(v) has 1 / (2 sqrt(v)). {remedy}"
-    for code, words, a, b, c in rows:
-        if norm.shifts or b == 1:  # what there is no term for is not wrong
-            wrong = {"direct": a, "through_mean": b * norm.shifts, "through_variance": c}
-            yield fault(code, words, halves if c in {2, 0.5} else remedy, **wrong)
+    for code, words, through_mean, through_variance in rows:
+        if norm.shifts or through_mean == 1:  # what there is no term for is not wrong
+            wrong = {"through_mean": through_mean * norm.shifts, "through_variance": through_variance}
+            yield fault(code, words, halves if through_variance in {2, 0.5} else remedy, **wrong)
     if not norm.shifts:
         extra = "the mean of g is subtracted, as in layer normalization"
         yield fault("mean-path", extra, remedy, through_mean=1.0)

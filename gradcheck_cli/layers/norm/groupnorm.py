@@ -6,16 +6,13 @@ from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis, declare
-from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.coupling import EACH, group
 from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import eps, normalization_layer
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
-
-Param = dict[str, Any]
-
 
 _GROUP = Axis(name="group", index="g", size="G")
 _IN_GROUP = Axis(name="channel", index="c", size="C/G")

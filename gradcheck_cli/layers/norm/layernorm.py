@@ -8,11 +8,10 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.norm.layer import StepsCase, eps, normalization_layer
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
-
-Param = dict[str, Any]
 
 
 def _features(case: StepsCase) -> Normalization:

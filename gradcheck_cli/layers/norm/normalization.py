@@ -38,8 +38,7 @@ def standardize_backward(g: Array, z: Array, s: Array, axes: Axes) -> Array:
     simplified as in Kevin Zakka's note.)
     """
     through_variance = z * (g * z).mean(axis=axes, keepdims=True)
-    dx: Array = (g - g.mean(axis=axes, keepdims=True) - through_variance) / s
-    return dx
+    return np.asarray((g - g.mean(axis=axes, keepdims=True) - through_variance) / s)
 
 
 @frozen
@@ -136,18 +135,17 @@ _RUNNING: Equations = {
     "running_mean": lambda v: v.kept * v.old_mean + v.added * v.batch_mean,
     "running_var": lambda v: v.kept * v.old_var + v.added * v.batch_var,
 }
-#: Of dx = (direct g - through_mean mean(g)) / s1 - through_variance z mean(g z) / s2, dgamma and dbeta.
+#: Of dx = (g - through_mean mean(g)) / s1 - through_variance z mean(g z) / s2, dgamma and dbeta.
 _BACKWARD: Equations = {
     "g": lambda v: v.gamma * v.dout,
     "over": lambda v: v.norm.over,
-    "direct": 1.0,
     "through_mean": lambda v: float(v.norm.shifts),
     "through_variance": 1.0,
     "r": lambda v: v.s,
     "s1": lambda v: v.s,
     "power": 3,
     "s2": lambda v: v.s ** (v.power - 2),
-    "without_variance": lambda v: (v.direct * v.g - v.through_mean * v.norm.mean(v.g, v.over)) / v.s1,
+    "without_variance": lambda v: (v.g - v.through_mean * v.norm.mean(v.g, v.over)) / v.s1,
     "of_variance": lambda v: v.through_variance * v.z * v.norm.mean(v.g * v.z, v.over) / v.s2,
     "dx": lambda v: (v.without_variance - v.of_variance).reshape(v.shape),
     "cotangent": lambda v: v.dout,

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import Param, Pool1dCase, PoolCase, pooling, spread, window_of, windows
+from gradcheck_cli.layers.framework.case import Param
+from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
 
 

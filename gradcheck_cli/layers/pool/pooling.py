@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from gradcheck_cli.layers.conv.geometry import (
     window_relations,
 )
 from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
@@ -28,7 +29,6 @@ from gradcheck_cli.numeric.arrays import Array
 
 Backward = Callable[[Array, Any], Array]
 Pair = tuple[Callable[..., Any], Backward]
-Param = Mapping[str, int]
 
 
 @frozen

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.fault import Equations, fault
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.recurrent.recurrent import (
@@ -22,17 +22,17 @@ from gradcheck_cli.layers.recurrent.recurrent import (
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
 
-Param = Mapping[str, Any]
 
+@frozen
+class VariantsCase(Case):
+    """What a gated recurrent unit may compute."""
 
-def reset() -> Any:
-    """Declare where the reset gate is."""
-    return choice("before", "the reset gate multiplies prev_h before the product with Wh, or the product", "after")
+    passed = ("reset", "update")
 
-
-def update() -> Any:
-    """Declare the meaning of the update gate."""
-    return choice("keep", "the update gate is the share of prev_h that is kept, or is replaced", "replace")
+    reset: str = choice(
+        "before", "the reset gate multiplies prev_h before the product with Wh, or the product", "after"
+    )
+    update: str = choice("keep", "the update gate is the share of prev_h that is kept, or is replaced", "replace")
 
 
 #: Both positions of the reset gate, and both meanings of the update gate.
@@ -40,15 +40,11 @@ VARIANTS = tuple({"reset": reset, "update": update} for reset in ("before", "aft
 
 
 @frozen
-class GruStepCase(StepCase):
+class GruStepCase(VariantsCase, StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,)."""
 
     layer = "gru-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=3)
-    passed = ("reset", "update")
-
-    reset: str = reset()
-    update: str = update()
 
 
 class GruCache(NamedTuple):
@@ -197,15 +193,11 @@ STEP = recurrent_layer(GruStepCase, CELL, gru_step_forward, gru_step_backward)
 
 
 @frozen
-class GruCase(SequenceCase):
+class GruCase(VariantsCase, SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,), h (N, T, H)."""
 
     layer = "gru"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=3)
-    passed = ("reset", "update")
-
-    reset: str = reset()
-    update: str = update()
 
 
 def gru_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, gru_param: Param) -> tuple[Array, list[GruCache]]:
