@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +25,7 @@ class Cases(Protocol):
         """Yield the cases, the same ones each time."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """Cases that are listed one by one."""
 
@@ -65,7 +64,7 @@ class Product:
             yield self.case(**dict(zip(names, combination, strict=True)), seed=self.seed)
 
 
-@dataclass(frozen=True)
+@frozen
 class Shard:
     """One of `of` parts of other cases, for machines that share the work without knowing of each other.
 

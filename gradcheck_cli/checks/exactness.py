@@ -8,7 +8,7 @@ as those of narrow sums: so it is tried beside the real inputs, not in their pla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_backward, fi
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.numeric.arrays import Array, largest_exact
+from gradcheck_cli.numeric.arrays import Array, epsilon, largest_exact, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.integers import (
     GRID,
@@ -29,6 +29,10 @@ from gradcheck_cli.numeric.integers import (
     on_grid,
 )
 from gradcheck_cli.results.result import ArrayResult, Verdict, WorstElement, WrongElements
+
+if TYPE_CHECKING:
+    from gradcheck_cli.implementation.implementation import Step
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Terms of a sum of a given scale: inputs and cotangents have magnitudes of 0.5 to 1.5, so that a product of two is at
 #: least 1/4, and of many 1 on average.
@@ -87,8 +91,29 @@ def _exact_result(run: CaseRun, name: str, derivatives: Derivatives, comparison:
     return result
 
 
+def steps_at_integers(run: CaseRun, number: int) -> list[Step]:
+    """Return the calls that are likely at integers, of which the first has a number among all expected ones."""
+    sums = _USUAL_TERMS * float(run.problem.expected_scale.max(initial=0.0))
+    largest = largest_magnitude(sums, run.dtype) if run.layer.sums and np.isfinite(sums) else None
+    if largest is None:
+        return []
+    exact = _at_integers(run, largest)
+    terms = dict.fromkeys(run.problem.differentiable, _terms_of_reference(exact.problem))
+    return _steps(exact, wide_inputs(exact.problem), terms, epsilon(working_dtype(run.dtype)), number)
+
+
 def _run_at_integers(run: CaseRun, largest: int, affine: Mapping[str, Estimate], derivatives: Derivatives) -> CaseRun:
     """Call forward and backward with integers in place of the inputs that have a gradient, and of the cotangent."""
+    exact = _at_integers(run, largest)
+    if (expect := exact.calls.expect) is not None:
+        terms = {name: _terms(exact, name, estimate) for name, estimate in affine.items()}
+        expect(_steps(exact, _inputs_of_lines(exact, derivatives), terms, derivatives.epsilon))
+    out, cache = exact.calls.forward(exact.problem.inputs, exact.problem.parameters)
+    return call_backward(replace(exact, out=np.array(out), cache=cache))
+
+
+def _at_integers(run: CaseRun, largest: int) -> CaseRun:
+    """Return a run with integers in place of the inputs that have a gradient, and of the cotangent."""
     problem = run.problem
     inputs = dict(problem.inputs)
     for name in problem.differentiable:
@@ -96,17 +121,16 @@ def _run_at_integers(run: CaseRun, largest: int, affine: Mapping[str, Estimate],
     cotangent = problem.cotangent
     if cotangent.size > 1:  # the one of a number is 1
         cotangent = draw_integers(cotangent, largest, f"{run.case.seed} cotangent")
-    moved = replace(run, problem=replace(problem, inputs=inputs, cotangent=cotangent))
-    if (expect := moved.calls.expect) is not None:
-        wide = _inputs_of_lines(moved, derivatives)
-        points = {
-            name: first_point(wide[name], terms=_terms(moved, name, estimate), epsilon=derivatives.epsilon)
-            for name, estimate in affine.items()
-        }
-        lines = [ForwardFunction(moved, wide, name).step(point) for name, point in points.items()]
-        expect([*first_steps(moved, watched=False), *lines])
-    out, cache = moved.calls.forward(inputs, problem.parameters)
-    return call_backward(replace(moved, out=np.array(out), cache=cache))
+    return replace(run, problem=replace(problem, inputs=inputs, cotangent=cotangent))
+
+
+def _steps(
+    exact: CaseRun, inputs: Mapping[str, Array], terms: Mapping[str, float], eps: float, number: int = 0
+) -> list[Step]:
+    """Return the calls of both passes at integers, and the first along a line in each input with so many terms."""
+    points = {name: first_point(inputs[name], terms=most, epsilon=eps) for name, most in terms.items()}
+    lines = [ForwardFunction(exact, inputs, name).step(point) for name, point in points.items()]
+    return [*first_steps(exact, number, watched=False), *lines]
 
 
 def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivatives) -> dict[str, ExactLine]:
@@ -133,10 +157,13 @@ def _inputs_of_lines(exact: CaseRun, derivatives: Derivatives) -> dict[str, Arra
 
 def _terms(exact: CaseRun, name: str, estimate: Estimate) -> float:
     """Return how many terms are summed for an element of the output, at most."""
-    problem = exact.problem
-    if problem.reference:
-        return max(_MOST_TERMS * float(problem.expected_scale.max()), 1.0)
-    return max(_MOST_TERMS * float(estimate.scale.max() * problem.inputs[name].size), 1.0)
+    if exact.problem.reference:
+        return _terms_of_reference(exact.problem)
+    return max(_MOST_TERMS * float(estimate.scale.max() * exact.problem.inputs[name].size), 1.0)
+
+
+def _terms_of_reference(problem: Problem) -> float:
+    return max(_MOST_TERMS * float(problem.expected_scale.max()), 1.0)
 
 
 def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Comparison) -> Judged | None:

@@ -6,6 +6,7 @@ Code in another process then makes them without being asked for each, while its 
 from __future__ import annotations
 
 from gradcheck_cli.checks.differentiation import steps_in_wider_dtype, wide_inputs
+from gradcheck_cli.checks.exactness import steps_at_integers
 from gradcheck_cli.checks.other_calls import OtherCalls
 from gradcheck_cli.checks.run import CaseRun, first_steps
 from gradcheck_cli.checks.same_function import Line, may_be_reference, remember_reference
@@ -20,8 +21,11 @@ def expect_case(run: CaseRun) -> CaseRun:
         return run
     steps, others, is_compared = first_steps(run), OtherCalls(run), may_be_reference(run)
     if is_compared:
-        steps += [*steps_in_wider_dtype(run), *Line(run, wide_inputs(problem)).steps()]
-    expect([*steps, *others.steps(len(steps), only_once=is_large(problem))])
+        steps += [*steps_in_wider_dtype(run), *Line(run, wide_inputs(problem)).steps(is_curved=not run.layer.sums)]
+    steps += others.steps(len(steps), only_once=is_large(problem))
+    if is_compared:
+        steps += steps_at_integers(run, len(steps))
+    expect(steps)
     if is_compared:
         remember_reference(run)
     return replace(run, others=others)

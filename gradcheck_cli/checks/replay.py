@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import string
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.settings import Settings
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
 
 _ORDINARY = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
-_PLAIN = frozenset(string.ascii_letters + string.digits + " _-./,:=")
+_PLAIN = re.compile(r"[\w ./,:=-]", re.ASCII)
 
 
 def replay_command(program: str, case: Case, implementation: str, settings: Settings) -> str:
@@ -61,8 +59,10 @@ def quote(word: str) -> str:
     if _ORDINARY.fullmatch(word):  # as nearly all of the thirty words of a command are
         return word
     if clean_lines(word, 1, len(word)) == word:
+        import shlex  # for few words
+
         return shlex.quote(word)
-    return "$'" + "".join(char if char in _PLAIN else _octal(char) for char in word) + "'"
+    return "$'" + "".join(char if _PLAIN.match(char) else _octal(char) for char in word) + "'"
 
 
 def _octal(char: str) -> str:

@@ -134,12 +134,12 @@ def call_passes(prepared: CaseRun) -> CaseRun:
     return replace(finished, overwritten=watch.changed(given))
 
 
-def first_steps(prepared: CaseRun, *, watched: bool = True) -> list[Step]:
-    """Return the first calls of forward and backward."""
+def first_steps(prepared: CaseRun, place: int = 0, *, watched: bool = True) -> list[Step]:
+    """Return the first calls of forward and backward, of which that of forward has a place among all expected ones."""
     problem = prepared.problem
     return [
         ForwardStep(problem.inputs, problem.parameters, watched=watched),
-        BackwardStep(problem.cotangent, 0, problem.differentiable, watched=watched),
+        BackwardStep(problem.cotangent, place, problem.differentiable, watched=watched),
     ]
 
 

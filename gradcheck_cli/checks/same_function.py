@@ -103,7 +103,7 @@ def _if_same_function(run: CaseRun) -> Derivatives | None:
     derivatives = _derivatives(run)
     is_curved = not all(one.affine for one in derivatives.estimates.values())
     if (expect := run.calls.expect) is not None and (is_curved or run.others is None):
-        expect(line.steps(_ROWS_IF_CURVED if is_curved else _ROWS))
+        expect(line.steps(is_curved=is_curved))
     center = Evaluation(line.function, line.start, run.problem.cotangent, known_output(run, inputs))
     box = BlackBox(line.function, line.start, center)
     apart = _distance(box, line, derivatives, resolution(run.dtype))
@@ -193,9 +193,12 @@ class Line:
         )
 
     @np.errstate(all="ignore")  # as where it is called
-    def steps(self, rows: int = _ROWS) -> list[ForwardStep]:
-        """Return the calls that come first, with so many rows of a tableau."""
-        points = [*([self.start] if self._known else [self.start] * 2), *first_points(self.start, rows)]
+    def steps(self, *, is_curved: bool) -> list[ForwardStep]:
+        """Return the calls that come first, which depends on whether the function is curved."""
+        points = [
+            *([self.start] if self._known else [self.start] * 2),
+            *first_points(self.start, _ROWS_IF_CURVED if is_curved else _ROWS),
+        ]
         return [self.function.step(point)._replace(quiet=True) for point in points]
 
 

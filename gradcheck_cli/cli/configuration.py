@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -43,7 +42,7 @@ class Entry:
 class File:
     """A configuration file."""
 
-    path: Path
+    path: str
     entries: tuple[Entry, ...]
 
 
@@ -54,23 +53,25 @@ def find_file() -> File | None:
         ConfigurationError: there is one that cannot be read.
     """
     try:
-        folder = Path.cwd()
+        folder = os.getcwd()
     except OSError:  # it was deleted, which is refused later
         return None
-    for around in (folder, *folder.parents):
-        path = around / _FILE
+    while True:
+        path = os.path.join(folder, _FILE)
         text = _read(path)
         if b"gradcheck" in text and (table := _table(path, text)) is not None:
             return File(path=path, entries=tuple(_entries(path, table, text.decode())))
-    return None
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
+            return None
 
 
-def shown_path(path: Path) -> str:
+def shown_path(path: str) -> str:
     """Write the name of a file as seen from the current folder."""
     try:
         return os.path.relpath(path)
     except ValueError:  # on another drive
-        return str(path)
+        return path
 
 
 def variables() -> dict[str, str]:
@@ -78,19 +79,20 @@ def variables() -> dict[str, str]:
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX) and value}
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
+        if not os.path.isfile(path) or os.path.getsize(path) > _LARGEST:
             return b""
     except OSError:  # in a folder of somebody else
         return b""
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise ConfigurationError(f"{shown_path(path)} cannot be read: {error.strerror}") from error
 
 
-def _table(path: Path, text: bytes) -> dict[str, Any] | None:
+def _table(path: str, text: bytes) -> dict[str, Any] | None:
     """Return the table of this program, or None without one."""
     import tomllib  # 4 ms, and few folders have such a table
 
@@ -104,7 +106,7 @@ def _table(path: Path, text: bytes) -> dict[str, Any] | None:
     return table
 
 
-def _entries(path: Path, table: dict[str, Any], text: str) -> Iterator[Entry]:
+def _entries(path: str, table: dict[str, Any], text: str) -> Iterator[Entry]:
     lines = text.splitlines()
     for name, value in table.items():
         layer = name.replace("_", "-")
@@ -119,7 +121,7 @@ def _entries(path: Path, table: dict[str, Any], text: str) -> Iterator[Entry]:
             yield Entry(layer=layer, key=key.replace("_", "-"), value=given, where=_where(path, lines, header, key))
 
 
-def _where(path: Path, lines: list[str], table: str, key: str) -> str:
+def _where(path: str, lines: list[str], table: str, key: str) -> str:
     line = _line_of(lines, table, key)
     return f"{shown_path(path)}{f':{line}' if line else ''} [{table}] {key}"
 

@@ -52,7 +52,7 @@ class Configured:
 
     settings: Mapping[str, Setting]  #: by the names of the command's parameters
     unused: tuple[str, ...]  #: where values stand that are for other commands
-    file: Path | None
+    file: str | None
 
     def strength(self, ctx: click.Context, name: str) -> int:
         """Return how strong the source of a parameter's value is: what was typed is strongest, a default weakest."""
@@ -108,7 +108,7 @@ class _Reader:
         unused: list[str] = []
         for entry, source in sorted(entries, key=lambda one: one[1] + bool(one[0].layer)):
             flag = self._flag(entry)
-            text = flag and self._text(entry, flag, file.path.parent if file and not source else None)
+            text = flag and self._text(entry, flag, Path(file.path).parent if file and not source else None)
             if flag and flag.name and flag is self._own.get(entry.key) and entry.layer in ("", self._layer):
                 strength = 1 + source + bool(entry.layer)
                 settings[flag.name] = Setting(
@@ -161,7 +161,7 @@ class _Reader:
         try:
             text = _several(entry.value) if flag.multiple else _typed(entry.value)
             if isinstance(text, str) and isinstance(flag.type, FileName) and folder is not None:
-                text = flag.type.moved(text, lambda path: shown_path(folder / path))
+                text = flag.type.moved(text, lambda path: shown_path(str(folder / path)))
             flag.process_value(self._ctx, text)
         except (ValueError, click.BadParameter) as error:
             why = error.message if isinstance(error, click.BadParameter) else str(error)

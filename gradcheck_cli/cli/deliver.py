@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import click
@@ -31,13 +30,12 @@ class Output(Protocol):
         """
 
 
-@dataclass(kw_only=True)
 class Delivery:
     """A report and where it is written. What it raises is kept, so that the other reports are written."""
 
-    report: Report
-    output: Output
-    error: Exception | None = field(default=None, init=False)
+    def __init__(self, report: Report, output: Output) -> None:
+        self.report, self.output = report, output
+        self.error: Exception | None = None
 
     def add(self, result: CaseResult) -> None:
         """Add one result to the report."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,9 @@ from gradcheck_cli.engine.call import InProcess
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine
 from gradcheck_cli.engine.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Batches for each worker that may be in progress while the next result is waited for. A case that takes all of its
 #: time limit does not stop the others, and a result is some kilobytes.

@@ -139,7 +139,9 @@ class _Halves:
 
 def _function_cases(request: Request, cases: tuple[Case, ...]) -> Cases:
     """Return cases of a function in the dtypes and with the seed that are requested."""
-    return Listed(tuple(replace(case, dtype=dtype, seed=request.seed) for case in cases for dtype in request.dtypes))
+    return Listed(
+        cases=tuple(replace(case, dtype=dtype, seed=request.seed) for case in cases for dtype in request.dtypes)
+    )
 
 
 def _unchecked(request: Request, file: str, found: Survey, halves: _Halves) -> Iterator[CaseResult]:

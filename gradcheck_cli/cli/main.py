@@ -14,7 +14,6 @@ streams.forget_odd_sizes()
 import gc  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
-import traceback  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
 import click  # noqa: E402
@@ -26,7 +25,6 @@ import_later("numpy")
 
 from gradcheck_cli.cli.about import report_bug  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.commands import layer_command  # noqa: E402
-from gradcheck_cli.cli.groups import gradcheck_group  # noqa: E402
 from gradcheck_cli.text.clean import clean_lines  # noqa: E402
 
 #: Lines of an error: some list what there is to choose from.
@@ -43,6 +41,8 @@ def convcheck() -> NoReturn:
 
 def gradcheck() -> NoReturn:
     """Run `gradcheck`."""
+    from gradcheck_cli.cli.groups import gradcheck_group  # not for convcheck
+
     sys.exit(_run(gradcheck_group()))
 
 
@@ -91,6 +91,8 @@ def _exit_code(command: click.Command) -> int:
     except streams.OutputError:
         raise
     except Exception:  # noqa: BLE001  # the last resort
+        import traceback  # only here
+
         report_bug(traceback.format_exc())
         return BUG
 

@@ -8,13 +8,12 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from gradcheck_cli.cli.output_file import File
 from gradcheck_cli.cli.streams import raw_stdout
 
 if TYPE_CHECKING:
+    from gradcheck_cli.cli.output_file import File
     from gradcheck_cli.cli.output_folder import OutputFolder
 
 #: Blanks at the end of a line, where a table pads its last column.
@@ -88,12 +87,12 @@ def open_files(paths: Mapping[str, str], folders: Collection[str] = ()) -> Itera
     files: dict[str, File | OutputFolder] = {}
     try:
         for flag, path in paths.items():
-            if flag in folders:
-                from gradcheck_cli.cli.output_folder import OutputFolder  # few reports need one
+            from pathlib import Path  # only where a file is written
 
-                files[flag] = OutputFolder(Path(path), flag)
-            else:
-                files[flag] = File(Path(path), flag)
+            from gradcheck_cli.cli.output_file import File
+            from gradcheck_cli.cli.output_folder import OutputFolder
+
+            files[flag] = OutputFolder(Path(path), flag) if flag in folders else File(Path(path), flag)
         yield files
     finally:
         for file in files.values():

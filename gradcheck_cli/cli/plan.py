@@ -75,7 +75,7 @@ def assign(request: Request, spec: str, layer: str, cases: Cases) -> Assignment:
         from gradcheck_cli.checks.sweep import sweep_case as check  # not for a check
     sharded = cases
     if request.shard is not None:
-        sharded = Shard(cases, *request.shard)
+        sharded = Shard(cases=cases, number=request.shard[0], of=request.shard[1])
     task = Task(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
     return Assignment(task=task, cases=sharded, unsharded=cases)
 
@@ -117,7 +117,7 @@ def make_cases(request: Request, layer: Layer) -> Cases:
     if request.geometry or request.sweep:
         return Product(case=layer.case, values=values, seed=request.seed)
     standard = [replace(case, dtype=dtype, seed=request.seed) for case in layer.standard() for dtype in request.dtypes]
-    return Listed(tuple(standard))
+    return Listed(cases=tuple(standard))
 
 
 def refuse_impossible(request: Request, plan: Plan) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -212,7 +212,7 @@ def make_request(layer: Layer | None, flags: Mapping[str, Any], *, sweep: bool =
 def _validate(request: Request) -> None:
     """Refuse what cannot be, before anything is opened or run."""
     try:
-        Path.cwd()
+        os.getcwd()
     except OSError as error:
         why = f"The current folder cannot be used ({error.strerror}): it may have been deleted; change to another."
         raise click.UsageError(why) from error

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.output_file import unwritable
 from gradcheck_cli.cli.plan import Plan
 from gradcheck_cli.cli.request import Request
 from gradcheck_cli.cli.streams import OutputError
@@ -31,7 +29,10 @@ def open_results_file(request: Request, plan: Plan, versions: Mapping[str, str])
     if (path := request.resume) is None or not plan.tasks:
         yield None
         return
-    from gradcheck_cli.engine.journal import Journal, UnusableError  # only --resume needs it
+    from pathlib import Path  # only --resume needs these
+
+    from gradcheck_cli.cli.output_file import unwritable
+    from gradcheck_cli.engine.journal import Journal, UnusableError
 
     try:
         file = ResultsFile(Journal(Path(path), _description(request, plan, versions)), path)

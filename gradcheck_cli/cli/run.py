@@ -14,7 +14,6 @@ from gradcheck_cli.cli.about import versions
 from gradcheck_cli.cli.deliver import Delivery, deliver
 from gradcheck_cli.cli.executors import open_engine
 from gradcheck_cli.cli.exit_codes import exit_code
-from gradcheck_cli.cli.output_file import File
 from gradcheck_cli.cli.outputs import Stdout, open_files, reserved_stdout
 from gradcheck_cli.cli.plan import Assignment, Plan, list_cases, plan_layer, refuse_impossible
 from gradcheck_cli.cli.progress import progress
@@ -33,6 +32,7 @@ from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 if TYPE_CHECKING:
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.cli.origin import Sources
+    from gradcheck_cli.cli.output_file import File
     from gradcheck_cli.cli.output_folder import OutputFolder
     from gradcheck_cli.cli.since import Since
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,7 +68,7 @@ class FileName(Value):
 
     def moved(self, text: str, move: Callable[[str], str]) -> str:
         """Apply a function to the file that a text names, if it names one by a relative path."""
-        return text if text in ("", "-") or Path(text).is_absolute() else move(text)
+        return text if text in ("", "-") or os.path.isabs(text) else move(text)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Offer files."""

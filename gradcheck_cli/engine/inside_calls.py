@@ -51,9 +51,9 @@ class Session:
         return self.implementation
 
 
-#: Seconds after which no other call is made before there is an answer: a hundred times what a small call takes; and
+#: Seconds after which no other call is made before there is an answer: a thousand times what a small call takes; and
 #: bytes of arrays that calls in one request are given, and return.
-_SOON, MOST_BYTES = 0.02, 2**20
+_SOON, MOST_BYTES = 0.05, 2**20
 
 session = Session()  # of this process, which has one
 

@@ -66,35 +66,37 @@ def _survey(spec: str, code: UserCode) -> Survey:
     _ = len([*LAYERS.values()])  # imports them before the fork: a process that is started anew has them too
     inventory = _take_inventory(code, spec)
     printed = code.take_output()
-    found = {offer: _try(code, offer) for offer in inventory.offers}
-    tried = {offer: _shapes(code, offer) for offer, one in found.items() if not one or _is_open(one)}
-    for offer, one in tried.items():
-        identified = found[offer]
-        if isinstance(identified, Identified) and isinstance(one, Tried) and is_its_own(identified, one):
-            found[offer] = None
-    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
-    errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
-    misfits = {
-        offer.spec: _with_command(one, tried.get(offer))
-        for offer, one in found.items()
-        if isinstance(one, Identified) and one.reason
-    }
+    layers: dict[str, str] = {}
+    misfits: dict[str, Identified] = {}
+    functions: dict[str, Tried] = {}
+    errors: dict[str, ErrorReport] = {}
+    checked: set[str] = set()
+    unknown: list[str] = []
+    for offer in inventory.offers:
+        found = _identify(code, offer)
+        shapes = _shapes(code, offer) if not found or _is_open(found) else None
+        if isinstance(found, Identified) and isinstance(shapes, Tried) and is_its_own(found, shapes):
+            found = None
+        (checked.update if found or shapes else unknown.extend)(offer.names)
+        match found or shapes:
+            case ErrorReport() as error:
+                errors[offer.spec] = error
+            case Tried() as tried:
+                functions[offer.spec] = tried
+            case Identified(reason=None) as identified:
+                layers[offer.spec] = identified.layer
+            case Identified() as misfit:
+                misfits[offer.spec] = _with_command(misfit, shapes)
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    functions = {offer.spec: one for offer, one in tried.items() if one and not found[offer]}
-    errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
-    shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
-    checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}
-    unknown = (name for offer, one in found.items() if not one for name in offer.names)
-    others = dict.fromkeys([*inventory.others, *unknown])
-    unchecked = tuple(name for name in others if name not in checked)
-    if not (fitting or misfits or errors or shapes):
+    unchecked = tuple(name for name in dict.fromkeys([*inventory.others, *unknown]) if name not in checked)
+    if not (layers or misfits or functions or errors):
         sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
         reason = f"{spec} has no {sought} (`gradcheck --help` lists them); it has {shorten(unchecked)}"
         raise NothingToCheckError("; ".join([reason, *inventory.warnings]), inventory.loose())
     return Survey(
-        layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
+        layers=layers,
         misfits=misfits,
-        functions=shapes,
+        functions=functions,
         errors=errors,
         loose=inventory.loose(),
         dtypes={offer.spec: offer.dtype for offer in inventory.offers if offer.dtype},
@@ -125,7 +127,7 @@ def _take_inventory(code: UserCode, spec: str) -> Inventory:
     return inventory
 
 
-def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
+def _identify(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
     """Say which layer an offer is."""
     named = Identified(layer=offer.layers[0]) if offer.layers else None
     return _asked(code, Identified, inside.identify, offer, if_it_dies=named)

@@ -45,12 +45,7 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
         ]
         implementation.expect(parts)
 
-    return replace(
-        implementation,
-        forward=forward,
-        backward=backward,
-        expect=expect if implementation.expect else None,
-    )
+    return replace(implementation, forward=forward, backward=backward, expect=expect if implementation.expect else None)
 
 
 def is_empty(cache: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -97,11 +98,13 @@ def _shorten(names: list[str]) -> dict[str, str]:
 
 
 def _broken(name: str, room: int) -> str:
-    """Break a name for which there is no room after the file, and a pair that is still too long between the two."""
-    if len(name) <= room:
-        return name
-    home, colon, pair = name.rpartition(":")
-    return f"{home}{colon}\n" * bool(colon) + (pair if len(pair) <= room else pair.replace(",", ",\n"))
+    """Break a name into lines, after a slash, a colon or a comma, so that each has room if its parts have."""
+    lines = [""]
+    for part in re.split(r"(?<=[/:,])(?=.)", name):
+        if lines[-1] and len(lines[-1] + part) > room:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _home(name: str) -> str:

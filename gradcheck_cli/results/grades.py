@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from gradcheck_cli.results.findings import Finding, Findings
 from gradcheck_cli.results.result import CaseResult, Verdict
 
 
-@dataclass
 class Grade:
     """The verdicts on the cases of one implementation."""
 
-    counts: Counter[Verdict] = field(default_factory=Counter)
-    skips: Counter[str] = field(default_factory=Counter)  #: how often each reason for a skip was given
-    remarks: Counter[str] = field(default_factory=Counter)  #: on cases that passed
-    _failures: Findings = field(default_factory=Findings)
+    def __init__(self) -> None:
+        self.counts: Counter[Verdict] = Counter()
+        self.skips: Counter[str] = Counter()  #: how often each reason for a skip was given
+        self.remarks: Counter[str] = Counter()  #: on cases that passed
+        self._failures = Findings()
 
     def add(self, result: CaseResult) -> None:
         """Count a result."""

@@ -96,7 +96,7 @@ def _make_cases(layer: Layer, geometry: dict[str, Any], dtypes: tuple[str, ...],
         TypeError: the layer has no such number.
     """
     if not geometry:
-        return Listed(tuple(replace(case, dtype=one, seed=seed) for case in layer.standard() for one in dtypes))
+        return Listed(cases=tuple(replace(case, dtype=one, seed=seed) for case in layer.standard() for one in dtypes))
     known = [parameter.name for parameter in layer.case.parameters()]
     if unknown := [name for name in geometry if name not in known]:
         raise TypeError(f"{layer.name} has no {unknown[0]!r}; it has {', '.join(known)}")

@@ -22,19 +22,19 @@ def product(**values: Any) -> Product:
 @pytest.mark.parametrize("of", [1, 2, 3, 4, 5, 8])
 def test_every_case_is_in_one_shard_and_none_is_much_larger(of: int) -> None:
     cases = product(**VALUES)
-    shards = [Shard(cases, number, of) for number in range(1, of + 1)]
+    shards = [Shard(cases=cases, number=number, of=of) for number in range(1, of + 1)]
     assert sorted(map(repr, itertools.chain(*shards))) == sorted(map(repr, cases))
     assert [shard.count for shard in shards] == [len(list(shard)) for shard in shards]
     assert max(shard.count for shard in shards) <= 2 * cases.count / of  # 144 cases: 18 of 8, give or take 4
 
 
 def test_a_case_stays_in_its_shard_when_others_come_and_go() -> None:
-    cases: list[Any] = list(Shard(product(**VALUES), 2, 5))
+    cases: list[Any] = list(Shard(cases=product(**VALUES), number=2, of=5))
     more = product(**{**VALUES, "N": range(1, 20), "C": (1, 3)})
-    others: list[Any] = list(Shard(more, 2, 5))
+    others: list[Any] = list(Shard(cases=more, number=2, of=5))
     assert [case for case in others if case.N < 9 and case.C == 3] == cases
     assert len(others) > 3 * len(cases)
-    assert list(Shard(Listed(tuple(reversed(list(product(**VALUES))))), 2, 5)) == cases[::-1]
+    assert list(Shard(cases=Listed(cases=tuple(reversed(list(product(**VALUES))))), number=2, of=5)) == cases[::-1]
 
 
 def test_each_number_of_a_case_counts_and_so_do_dtype_and_seed() -> None:
@@ -42,7 +42,11 @@ def test_each_number_of_a_case_counts_and_so_do_dtype_and_seed() -> None:
     others = [replace(first, **{name: 2}) for name in ("N", "C", "H", "stride", "pad", "dilation")]  # type: ignore[arg-type]
     others += [replace(first, dtype="float32"), replace(first, seed=1)]
     found = {
-        next(number for number in range(1, 10**4 + 1) if list(Shard(Listed((case,)), number, 10**4)))
+        next(
+            number
+            for number in range(1, 10**4 + 1)
+            if list(Shard(cases=Listed(cases=(case,)), number=number, of=10**4))
+        )
         for case in (first, *others)
     }
     assert len(found) == len(others) + 1
@@ -51,11 +55,11 @@ def test_each_number_of_a_case_counts_and_so_do_dtype_and_seed() -> None:
 def test_shards_are_the_same_on_every_machine() -> None:
     """Written down once: a change would make machines of different versions do cases twice, or not at all."""
     cases = tuple(standard())
-    numbers = [next(n for n in (1, 2, 3) if list(Shard(Listed((case,)), n, 3))) for case in cases]
+    numbers = [next(n for n in (1, 2, 3) if list(Shard(cases=Listed(cases=(case,)), number=n, of=3))) for case in cases]
     assert numbers == [2, 1, 2, 3, 1, 1, 1, 2, 2, 1, 1, 3, 2]
 
 
 def test_cases_are_made_when_they_are_asked_for() -> None:
     thousand = range(1, 1001)
-    shard = Shard(product(**dict.fromkeys(("N", "C", "H", "W", "F", "HH", "WW"), thousand)), 3, 7)
+    shard = Shard(cases=product(**dict.fromkeys(("N", "C", "H", "W", "F", "HH", "WW"), thousand)), number=3, of=7)
     assert len(list(itertools.islice(shard, 50))) == 50

@@ -59,7 +59,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning(convcheck: Program) -> No
 
 def test_user_code_makes_no_command(convcheck: Program, layer_file: LayerFile) -> None:
     layer_file(("    db = dout.sum(axis=(0, 2, 3))\n", PRINTS))
-    for flags in (), ("-v",), ("-q",), ("--format", "table"), ("--markdown", "-"), ("--json", "-"):
+    for flags in (), ("-q",), ("--format", "table"), ("--json", "-"):
         run = convcheck("layers.py", *SMALL, *flags, env=IN_ACTIONS)
         assert run.returncode == 1
         expected = [] if len(flags) > 1 else ["error", "notice"]

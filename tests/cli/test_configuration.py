@@ -178,11 +178,11 @@ def test_the_nearest_file_with_the_table_counts(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "a" / "pyproject.toml").write_text("[project]\nname = 'gradcheck'\n")
     found = find_file()
     assert found is not None
-    assert (found.path, [entry.value for entry in found.entries]) == (tmp_path / "pyproject.toml", [1])
+    assert (found.path, [entry.value for entry in found.entries]) == (str(tmp_path / "pyproject.toml"), [1])
     (inner / "pyproject.toml").write_text("tool.gradcheck.seed = 2  # in TOML the same\n")
     nearest = find_file()
     assert nearest is not None
-    assert nearest.path == inner / "pyproject.toml"
+    assert nearest.path == str(inner / "pyproject.toml")
     (inner / "pyproject.toml").write_text("gradcheck [\n")
     with pytest.raises(ConfigurationError, match="is not valid TOML"):
         find_file()

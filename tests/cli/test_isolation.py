@@ -149,7 +149,7 @@ def test_a_course_is_checked_to_its_end(course: Course) -> None:
     }
     assert not wrong
     for name in worst:
-        assert f"/{name}.py" in run.stdout.replace("\n", "").replace(" ", "")
+        assert f"{name}.py" in run.stdout
 
 
 def test_no_control_character_is_shown_or_reported(course: Course) -> None:
@@ -207,7 +207,7 @@ def test_what_hangs_outside_of_a_call_or_at_import_is_stopped_too(
     write(tmp_path, "floods", in_forward="while True: print('x' * 1000)")
     write(tmp_path, "right")
     files = ("deleted.py", "imported.py", "floods.py", "right.py")
-    run = gradcheck(*files, "--timeout", "0.5", "--jobs", jobs, "--format", "json")
+    run = gradcheck("tanh", *files, "--shape", "2", "--timeout", "0.5", "--jobs", jobs, "--format", "json")
     assert run.returncode == 1
     results = report_of(run)["results"]
     found = {result["implementation"].partition(".py")[0]: result for result in results[::-1]}

@@ -289,14 +289,13 @@ def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: 
     for name in "ada", "bob":
         layer_file(("return dx, dw, db", "return dx, 2 * dw, db"), name=f"{name}/layers.py")
     flags = ("ada/layers.py", "bob/layers.py", *SMALL, "--feedback", "to/them")
-    for _ in range(2):  # what was written is replaced
-        run = convcheck(*flags)
-        assert (run.returncode, run.stderr) == (1, "")
-        texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "to/them").iterdir()}
-        assert set(texts) == {"ada--layers.py.txt", "bob--layers.py.txt"}
-        assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada--layers.py.txt"]
+    run = convcheck(*flags)
+    assert (run.returncode, run.stderr) == (1, "")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "to/them").iterdir()}
+    assert set(texts) == {"ada--layers.py.txt", "bob--layers.py.txt"}
+    assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada--layers.py.txt"]
     (tmp_path / "to/them/ada--layers.py.txt").write_text("notes of my own", encoding="utf-8")
-    (tmp_path / "to/them/bob--layers.py.txt").unlink()
+    (tmp_path / "to/them/bob--layers.py.txt").write_text("Feedback of an earlier run", encoding="utf-8")
     run = convcheck(*flags, "--json", "report.json")
     assert run.returncode == 2
     assert run.stderr == (
@@ -304,7 +303,7 @@ def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: 
         "'Feedback of'; move it, or give another folder.\n"
     )
     assert (tmp_path / "to/them/ada--layers.py.txt").read_text(encoding="utf-8") == "notes of my own"
-    assert (tmp_path / "to/them/bob--layers.py.txt").exists()
+    assert (tmp_path / "to/them/bob--layers.py.txt").read_text(encoding="utf-8") == texts["bob--layers.py.txt"]
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["fail"] == 2
 
 

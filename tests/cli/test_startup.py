@@ -69,7 +69,8 @@ UNUSED = (
 #: Modules of the standard library that take a millisecond or more, and that neither click, rich nor NumPy imports.
 COSTLY = (
     *("asyncio", "ast", "concurrent.futures", "hashlib", "importlib.abc", "importlib.resources", "json", "logging"),
-    *("multiprocessing", "secrets", "subprocess", "sysconfig", "tempfile", "tomllib"),
+    *("multiprocessing", "pathlib", "secrets", "shlex", "subprocess", "sysconfig", "tempfile", "tomllib", "traceback"),
+    "urllib",
 )
 
 #: What help, a schema and a refusal do without beside that.

@@ -257,8 +257,8 @@ def test_results_survive_json_and_fit_the_schema() -> None:
 def test_cases_fall_to_one_shard() -> None:
     from gradcheck_cli.cases.cases import Listed
 
-    cases = Listed(tuple(FunctionCase(shape={"x": (n,)}) for n in range(1, 20)))
-    parts = [case for number in (1, 2, 3) for case in Shard(cases, number, 3)]
+    cases = Listed(cases=tuple(FunctionCase(shape={"x": (n,)}) for n in range(1, 20)))
+    parts = [case for number in (1, 2, 3) for case in Shard(cases=cases, number=number, of=3)]
     assert sorted(case.geometry["shape"]["x"] for case in parts) == [(n,) for n in range(1, 20)]
 
 

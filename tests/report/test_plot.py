@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -31,13 +30,6 @@ def drawn(result: CaseResult, kind: str = "svg") -> bytes:
 def texts(svg: bytes) -> list[str]:
     """List what is written in it: the writer leaves each text as a comment beside its outline."""
     return re.findall(r"<!-- (.*?) -->", svg.decode())
-
-
-def test_a_png_is_a_png_of_a_size_for_slides() -> None:
-    png = drawn(RESULT, "png")
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    wide, high = struct.unpack(">II", png[16:24])
-    assert (wide, high) == (1440, 896)
 
 
 @pytest.mark.long

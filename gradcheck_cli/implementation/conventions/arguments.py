@@ -137,7 +137,8 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
         else:
             value = _value(slot, values)
         if slot.kind is SlotKind.DICTIONARY:
-            arguments.entries.extend(key for key, entry in values.dictionary.items() if _is_uneven(entry))
+            pairs = {key: one for key, one in values.dictionary.items() if isinstance(one, tuple) and len(one) == 2}
+            arguments.entries.extend(key for key, pair in pairs.items() if pair[0] != pair[1])
         if slot.spread:
             arguments.args.extend(value if isinstance(value, tuple | list) else ())
             arguments.kwargs.update(value if isinstance(value, dict) else {})
@@ -148,10 +149,6 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
         else:
             arguments.args.append(value)
     return arguments
-
-
-def _is_uneven(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and value[0] != value[1]
 
 
 def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for each kind

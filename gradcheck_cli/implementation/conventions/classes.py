@@ -128,14 +128,11 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
         for name in reading.kept:
             here = inputs[name].shape
             shapes = {place.get().shape for place in parameter_places(instance, reading.wanted(name))}
-            if not shapes and packing:
-                if name in reading.vocabulary.optional:
-                    continue
-                return
             found = [order for shape in shapes for order in orders_with_shape(usual[name], here, shape)]
-            if packing and shapes and not found:
+            if packing and not found and (shapes or name not in reading.vocabulary.optional):
                 return
-            orders[name] = found or [usual[name]]
+            if found or not packing:
+                orders[name] = found or [usual[name]]
         chosen = [dict(zip(orders, one, strict=True)) for one in product(*orders.values())]
         alike = [
             one

@@ -70,13 +70,10 @@ def _without_gradient(reading: Reading) -> list[str]:
     data = [name for name in reading.inputs if name not in (*reading.held, *reading.lacking)]
     labels = returned_names(reading.code.backward) if reading.held and callable(reading.code.backward) else ()
     own = [label for label in labels if word(label) not in GRADIENTS]
-    named = [name for one in own for name in data if _is_gradient_of(one, name, reading)]
+    words = reading.vocabulary.inputs
+    named = [name for one in own for name in data if any(is_gradient_name(one, called) for called in words[name])]
     is_told = len(named) == len(own) == len(labels) - 1
     return [name for name in data if name not in named] if is_told else []
-
-
-def _is_gradient_of(label: str, name: str, reading: Reading) -> bool:
-    return any(is_gradient_name(label, called) for called in reading.vocabulary.inputs[name])
 
 
 def _fits_one_sample_too(reading: Reading) -> bool:
@@ -192,11 +189,7 @@ def fits_input(gradient: object, value: Array) -> bool:
 
 
 def slope_agrees(
-    run: Implementation,
-    problem: Problem,
-    gradients: Mapping[str, object],
-    names: tuple[str, ...],
-    directions: int = 1,
+    run: Implementation, problem: Problem, gradients: Mapping[str, object], names: tuple[str, ...], directions: int = 1
 ) -> bool:
     """Compare the derivative along directions of some inputs with the differences of two outputs."""
     source = random.Random(0)  # noqa: S311  # a direction, not a secret

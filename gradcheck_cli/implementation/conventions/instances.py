@@ -7,7 +7,6 @@ import copy
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,13 +15,8 @@ from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
 from gradcheck_cli.implementation.conventions.containers import Context
-from gradcheck_cli.implementation.conventions.slots import (
-    MisfitError,
-    SlotKind,
-    parameters_of,
-    state_names,
-    write_call,
-)
+from gradcheck_cli.implementation.conventions.reading import Reading
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, parameters_of, state_names, write_call
 from gradcheck_cli.implementation.conventions.stand_ins import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -32,9 +26,6 @@ from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
 
 #: Methods that prepare an instance for its first forward: `set_input_shape((3, 8, 8))`, `initialize(optimizer)`; in the
 #: order in which they are called.

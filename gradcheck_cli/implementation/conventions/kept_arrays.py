@@ -7,26 +7,21 @@ import itertools
 import random
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
-from gradcheck_cli.implementation.conventions.attributes import arrays_in, is_equal, places_at, value_at
+from gradcheck_cli.implementation.conventions.attributes import Path, arrays_in, is_equal, places_at, value_at
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
 from gradcheck_cli.implementation.conventions.left_gradients import call_forward, with_gradients
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.attributes import Path
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 _POSITIVE = (0.5, 1.5)
 _MOST_ARRAYS = 40  #: of an instance that are moved to see whether the output depends on them

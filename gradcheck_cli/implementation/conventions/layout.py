@@ -7,14 +7,11 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.implementation.implementation import NotExpressibleError
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.attributes import (
+    Path,
     Wanted,
     arrays_in,
     gradient_places,
@@ -26,6 +26,7 @@ from gradcheck_cli.implementation.conventions.attributes import (
 )
 from gradcheck_cli.implementation.conventions.gradient_fit import fit_of, fits_input, slope_agrees
 from gradcheck_cli.implementation.conventions.network_steps import TARGETS
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
 from gradcheck_cli.implementation.conventions.slots import is_cotangent
 from gradcheck_cli.implementation.conventions.source import returned_names
@@ -33,13 +34,9 @@ from gradcheck_cli.implementation.implementation import ImplementationError, Not
 from gradcheck_cli.implementation.outputs import pack_outputs, with_outputs
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.attributes import Path
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 #: What weights and biases are called.
 _TRAINED = re.compile(r"weight|bias|kernel|gamma|beta|theta|^[WwUVb]([\dA-Z_xhyo]|$)")
@@ -73,7 +70,7 @@ def with_gradients(reading: Reading, case: Case, problem: Problem) -> Reading:
         twin = after_backward(reading, call, _parts(adopted))
     except ImplementationError:
         return reading
-    found = _Written(call.instance, twin, reading).places(adopted, fitting)
+    found = _written_places(reading, call.instance, twin, adopted, fitting)
     lost = [name for name in names if returned.get(name) is None and name not in found]
     left = [name for name in names if name not in lost]
     lost = [name for name in lost if not _is_owed(reading, name, left)]
@@ -150,60 +147,60 @@ def _returned(reading: Reading, parts: Any, call: Call, names: tuple[str, ...]) 
         return run.backward(parts, call, tuple(name for name in names if name not in reading.found.kept))
 
 
-class _Written:
-    """The arrays that backward has written in an instance, where gradients may be."""
+def _written_places(
+    reading: Reading, before: object, after: object, problem: Problem, fitting: Mapping[str, object]
+) -> dict[str, Path]:
+    """Find the gradients that are not returned, or returned and not right while an array that is right is there.
 
-    def __init__(self, before: object, after: object, reading: Reading) -> None:
-        self._reading, self._after, old = reading, after, arrays_in(before)
-        self._all = {path: np.asarray(value) for path, value in arrays_in(after).items()}
-        self._new = [p for p, value in self._all.items() if p not in old or not is_equal(value, old[p])]
-        self._claimed = {path for paths in reading.found.kept.values() for path in paths}
+    Args:
+        reading: of the code.
+        before: an instance.
+        after: the same, in which backward has written.
+        problem: what it was called with.
+        fitting: the gradients that are returned in the right shapes, by input.
+    """
+    old, arrays = arrays_in(before), {path: np.asarray(value) for path, value in arrays_in(after).items()}
+    new = [path for path, array in arrays.items() if path not in old or not is_equal(array, old[path])]
+    run, kept = pack_outputs(implementation_of(reading, "", None), problem), reading.found.kept
+    names, found = problem.differentiable, dict[str, Path]()
+    named = {name: _named_place(reading, after, arrays, new, name, problem.inputs[name].shape) for name in names}
+    claimed = {path for paths in kept.values() for path in paths} | {path for path in named.values() if path}
+    for name in names:
+        shape = problem.inputs[name].shape
+        left = [path for path in new if arrays[path].shape == shape and path not in claimed]
+        path = None if name in fitting else named[name]
+        is_said = name in fitting and bool(reading.code.title)  # by the loss or backward pass of a network
+        if path is None and left and not is_said:
+            tried: dict[Path | None, Array] = {None: np.asarray(fitting[name])} if name in fitting else {}
+            tried |= {one: arrays[one] for one in left}
+            right = (
+                one
+                for one, array in tried.items()
+                if array.any() and slope_agrees(run, problem, {name: array}, (name,), directions=2)
+            )
+            path = next(right, None)
+        is_open = name not in fitting and (not reading.code.title or name in kept)
+        if path is None and is_open and len({id(value_at(after, one)) for one in left}) == 1:
+            path = left[0]  # the one array of this shape that backward has written
+        if path is not None:
+            found[name] = path
+            claimed.add(path)
+    return found
 
-    def places(self, problem: Problem, fitting: Mapping[str, object]) -> dict[str, Path]:
-        """Find the gradients that are not returned, or returned and not right while an array that is right is there."""
-        found: dict[str, Path] = {}
-        named = {name: self._by_name(name, problem.inputs[name].shape) for name in problem.differentiable}
-        self._claimed |= {path for path in named.values() if path is not None}
-        for name in problem.differentiable:
-            shape = problem.inputs[name].shape
-            path = None if name in fitting else named[name]
-            is_said = name in fitting and bool(self._reading.code.title)  # by the loss or backward pass of a network
-            if path is None and not is_said and (left := self._open(shape)):
-                is_gradient = partial(self._is_gradient, problem, name)
-                is_right = name in fitting and is_gradient(np.asarray(fitting[name]))
-                path = None if is_right else next((one for one in left if is_gradient(self._all[one])), None)
-            is_open = not self._reading.code.title or name in self._reading.found.kept
-            if path is None and name not in fitting and is_open:
-                path = self._by_shape(shape)
-            if path is not None:
-                found[name] = path
-                self._claimed.add(path)
-        return found
 
-    def _by_name(self, name: str, shape: tuple[int, ...]) -> Path | None:
-        """Return where a gradient is left near to a parameter, under a name made of its own."""
-        path = self._reading.found.kept.get(name, ((name,),))[0]
-        for depth in reversed(range(len(path))):
-            collection, key = value_at(self._after, path[:depth]), path[depth]
-            count = len(value_at(self._after, path[:-1]) or ()) if isinstance(path[-1], int) else 0
-            number = path[-1] if isinstance(path[-1], int) else -1
-            wanted = Wanted((word(str(path[-1])), word(str(key))) if number < 0 else (), number, count)
-            found = [place.get() for place in gradient_places(collection, wanted)]
-            paths = [one for one in self._all if any(value_at(self._after, one) is place for place in found)]
-            fitting = [one for one in paths if self._all[one].shape == shape]
-            if fitting or (paths := [one for one in paths if one in self._new]):
-                return (fitting or paths)[0]
-        return None
-
-    def _by_shape(self, shape: tuple[int, ...]) -> Path | None:
-        """Return the one array of a shape that backward has written."""
-        found = self._open(shape)
-        return found[0] if len({id(value_at(self._after, path)) for path in found}) == 1 else None
-
-    def _is_gradient(self, problem: Problem, name: str, array: Array) -> bool:
-        """Tell whether an array is the gradient by an input: by its slopes along two directions, unless it is zero."""
-        run = pack_outputs(implementation_of(self._reading, "", None), problem)
-        return bool(array.any()) and slope_agrees(run, problem, {name: array}, (name,), directions=2)
-
-    def _open(self, shape: tuple[int, ...]) -> list[Path]:
-        return [path for path in self._new if self._all[path].shape == shape and path not in self._claimed]
+def _named_place(
+    reading: Reading, after: object, arrays: Mapping[Path, Array], new: list[Path], name: str, shape: tuple[int, ...]
+) -> Path | None:
+    """Return where a gradient is left near to a parameter, under a name made of its own."""
+    path = reading.found.kept.get(name, ((name,),))[0]
+    for depth in reversed(range(len(path))):
+        collection, key = value_at(after, path[:depth]), path[depth]
+        count = len(value_at(after, path[:-1]) or ()) if isinstance(path[-1], int) else 0
+        number = path[-1] if isinstance(path[-1], int) else -1
+        wanted = Wanted((word(str(path[-1])), word(str(key))) if number < 0 else (), number, count)
+        places = [place.get() for place in gradient_places(collection, wanted)]
+        paths = [one for one in arrays if any(value_at(after, one) is place for place in places)]
+        fitting = [one for one in paths if arrays[one].shape == shape]
+        if fitting or (paths := [one for one in paths if one in new]):
+            return (fitting or paths)[0]
+    return None

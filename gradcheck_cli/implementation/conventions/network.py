@@ -34,12 +34,11 @@ from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     import inspect
-
-    from gradcheck_cli.layers.framework.layer import Layer
 
 
 @dataclass(frozen=True)

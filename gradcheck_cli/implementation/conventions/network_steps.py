@@ -14,11 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.slots import (
-    CACHES,
-    LEARNING_RATES,
-    parameters_of,
-)
+from gradcheck_cli.implementation.conventions.slots import CACHES, LEARNING_RATES, parameters_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.numeric.arrays import Array
 

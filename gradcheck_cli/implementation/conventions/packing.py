@@ -10,17 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.implementation import Misshapen, NotExpressibleError
+from gradcheck_cli.implementation.implementation import Backward, Forward, Misshapen, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.geometry import sizes_from
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Backward, Forward
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, Part, Vocabulary
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, Part, Vocabulary
+from gradcheck_cli.numeric.arrays import Array
 
 
 def packed(vocabulary: Vocabulary, packing: Packing) -> Vocabulary:
@@ -43,13 +40,12 @@ def reordered(packing: Packing) -> Iterator[Packing]:
         if list(order) != sorted(order):
             title = f"gates in the order {', '.join(packing.letters[k] for k in order)}"
             parts = {
-                n: p._replace(blocks=order if p.blocks else (), shares=_in(order, p)) for n, p in packing.parts.items()
+                name: part._replace(blocks=order, shares=tuple(part.shares[k] for k in order if part.shares))
+                if part.blocks
+                else part
+                for name, part in packing.parts.items()
             }
             yield replace(packing, title=", ".join(filter(None, (packing.title, title))), parts=parts)
-
-
-def _in(order: tuple[int, ...], part: Part) -> tuple[float, ...]:
-    return tuple(part.shares[k] for k in order) if part.blocks and part.shares else part.shares
 
 
 def origins(packing: Packing | None, absent: Iterable[str]) -> tuple[str, ...]:

@@ -155,7 +155,10 @@ class _Run:
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
                 raise error.__cause__ from error
-            if reading.code.cls is not None and _no_number(error.__cause__):  # forward computes with what was kept
+            # A tuple stood where a number was wanted; a wrong shape is another mistake.
+            cause = error.__cause__
+            no_number = isinstance(cause, TypeError) or (isinstance(cause, ValueError) and "a sequence" in str(cause))
+            if reading.code.cls is not None and no_number:  # forward computes with what was kept
                 made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
                 made_with.blame_pair(name_of(reading.code.cls), error)
             raise
@@ -266,8 +269,3 @@ def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:
         return gradient
     is_same = [n for n in gradient.shape if n > 1] == [n for n in shape if n > 1]
     return gradient.reshape(shape) if is_same else gradient
-
-
-def _no_number(error: BaseException | None) -> bool:
-    """Tell whether an error says that a tuple stood where a number was wanted; a wrong shape is another mistake."""
-    return isinstance(error, TypeError) or (isinstance(error, ValueError) and "a sequence" in str(error))

@@ -84,16 +84,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     """
     readings = list(readings) if case else readings
     if case and isinstance(readings, list) and not readings[0].layer.reference:
-        drawn = readings[0].layer.problem(case)
-        problem = given(drawn) if given else drawn
-        with quiet(), generators_kept(problem):
-            readings = all_studied(readings, case, problem)
-        for reading in [reading for reading in readings if reading.code.guards]:
-            guards = join_names(f"{guard:g}" for guard in sorted(reading.code.guards))
-            notes = (*reading.notes, f"without the {guards} that guards its logarithm")
-            readings.append(replace(reading, code=replace(reading.code, unguarded=reading.code.guards), notes=notes))
-        best = max(readings, key=lambda one: _gradient_fit(one, case, problem)) if len(readings) > 1 else readings[0]
-        return Tried(reading=best, fit=Fit.REPRODUCES)
+        return Tried(reading=_best_of_unknown(readings, case, given), fit=Fit.REPRODUCES)
     found: Tried | None = None
     unnamed: list[tuple[Packing | None, tuple[str, ...]]] = []  # packings without a name for what code asks for
     for reading in readings:
@@ -116,6 +107,21 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=ordered(found.reading) or found.reading)
     return found
+
+
+def _best_of_unknown(readings: list[Reading], case: Case, given: Given | None) -> Reading:
+    """Return the first of those readings of code of no known layer that do best in a case."""
+    drawn = readings[0].layer.problem(case)
+    problem = given(drawn) if given else drawn
+    with quiet(), generators_kept(problem):
+        studied = all_studied(readings, case, problem)
+    unguarded = []
+    for reading in (one for one in studied if one.code.guards):
+        guards = join_names(f"{guard:g}" for guard in sorted(reading.code.guards))
+        notes = (*reading.notes, f"without the {guards} that guards its logarithm")
+        unguarded.append(replace(reading, code=replace(reading.code, unguarded=reading.code.guards), notes=notes))
+    several = [*studied, *unguarded]
+    return max(several, key=lambda one: _gradient_fit(one, case, problem)) if len(several) > 1 else several[0]
 
 
 def _with_blocks_in_order(reading: Reading, fit: Fit) -> tuple[Reading, Fit]:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from inspect import Parameter
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.passes import with_cache_for_cotangent
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
     LEARNING_RATES,
@@ -29,12 +29,7 @@ from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for
 from gradcheck_cli.implementation.conventions.unknown_function import forward_slots, gradient_slots, unknown_reading
 from gradcheck_cli.implementation.conventions.unknown_variants import variants
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.layers.framework.layer import Layer
-
-    Slots = tuple[Slot, ...]
+from gradcheck_cli.layers.framework.layer import Layer
 
 
 def unknown_class_readings(

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,16 +14,13 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Place, attributes
 from gradcheck_cli.implementation.conventions.code import guards_made
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, LEARNING_RATES, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.stand_ins import Optimizer
 from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.numeric.arrays import Array
-
 
 Rates = list[str | float]  #: attributes that hold the learning rate, or numbers that are it
 
