@@ -22,7 +22,7 @@ pytest.importorskip("distributed")
 from gradcheck_cli.engine.cluster import Cluster, ClusterError
 from gradcheck_cli.engine.engine import Engine, WorkersLostError
 from gradcheck_cli.engine.leftovers import fresh_name
-from gradcheck_cli.implementation.loading.source import sources
+from gradcheck_cli.implementation.loading.imports import sources
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
