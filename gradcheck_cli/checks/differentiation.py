@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck_cli.checks.comparison import unravel
 from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.run import RunStoppedError
+from gradcheck_cli.checks.small_case import is_large
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.implementation import ForwardStep, ImplementationError
@@ -35,8 +36,9 @@ _RESOLUTION = 0.5
 _COARSEST = 2.0**-20
 
 
-#: Calls that follow derivatives, measured: those of duties; of a projection; and for each one of an affine function.
-_CALLS_OF_DUTIES, _CALLS_OF_PROJECTION, _CALLS_IF_CURVED = 13, 2, 10
+#: Calls that follow derivatives, measured: of duties, and of these where a case is large; of a projection; and for each
+#: one of an affine function.
+_CALLS_OF_DUTIES, _CALLS_IF_LARGE, _CALLS_OF_PROJECTION, _CALLS_IF_CURVED = 13, 2, 2, 10
 
 
 @frozen
@@ -133,7 +135,7 @@ def known_output(run: CaseRun, inputs: Mapping[str, Array]) -> Array | None:
 def calls_to_come(run: CaseRun, names: Sequence[str] = (), *, curved: bool = False) -> int:
     """Return about how many calls a case makes when the derivatives in these inputs are left, and all that follows."""
     problem = run.problem
-    calls = _CALLS_OF_DUTIES + 2 * len(problem.differentiable)
+    calls = (_CALLS_IF_LARGE if is_large(problem) else _CALLS_OF_DUTIES) + 2 * len(problem.differentiable)
     for name in names:
         coupling, method = problem.coupling.get(name), method_for(run, name)
         steps = coupling.colors if coupling and method == "colored" else 2 * problem.inputs[name].size

@@ -154,10 +154,10 @@ def _direction(x: Array, bits: int, number: int) -> Array:
 def on_grid(values: Array) -> Array | None:
     """Return values in 64ths, as integers; None if one is none, or so large that its dtype is too coarse."""
     wide = values.astype(working_dtype(values.dtype), copy=False)
-    scaled = wide * GRID
-    if not (scaled == np.rint(scaled)).all():
+    scaled, are_whole = wide * GRID, (wide == np.rint(wide)).all()
+    if not (are_whole or (scaled == np.rint(scaled)).all()):
         return None
-    finest = 1 if (wide == np.rint(wide)).all() else GRID
+    finest = 1 if are_whole else GRID
     return scaled.astype(np.int64) if abs(wide).max(initial=0) * finest <= largest_exact(values.dtype) else None
 
 
