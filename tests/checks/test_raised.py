@@ -10,8 +10,7 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
 from gradcheck_cli.layers.conv.conv import standard
-from gradcheck_cli.layers.conv.variants import Conv1dCase
-from gradcheck_cli.layers.conv.variants import standard as sequences
+from gradcheck_cli.layers.conv.variants import SEQUENCES, Conv1dCase
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase, max_pool_backward, max_pool_forward
 from tests.sampling import one_in
 
@@ -137,7 +136,9 @@ def test_a_crop_of_a_sequence_that_raises() -> None:
         dx[...] = wide[:, :, pad:-pad]
         return dx, np.einsum("nfi,nciw->fcw", dout, seen), dout.sum((0, 2))
 
-    results = [check(case, (forward, backward)) for case in (*sequences(), Conv1dCase(W=9, WW=4, stride=2, pad=0))]
+    results = [
+        check(case, (forward, backward)) for case in (*SEQUENCES.standard(), Conv1dCase(W=9, WW=4, stride=2, pad=0))
+    ]
     assert {result.verdict for result in results} == {Verdict.PASS, Verdict.ERROR}
     for result in raised(results):
         assert [diagnosis.code for diagnosis in result.diagnosis] == ["crop-empty"]

@@ -175,7 +175,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.pool.pooling import spread, window_of, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn import RnnCache\n"
-        "from gradcheck_cli.layers.attention.attention import attend, attend_backward\n"
+        "from gradcheck_cli.layers.attention.attention import AttentionCache\n"
         "from gradcheck_cli.layers.attention.multihead_attention import MultiheadCache, product_of_steps\n"
         "from gradcheck_cli.layers.attention.multihead_attention import join_heads, split_heads\n"
         "from gradcheck_cli.layers.recurrent.gru import GruCache\n"

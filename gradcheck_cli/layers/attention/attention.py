@@ -48,29 +48,6 @@ class AttentionCache(NamedTuple):
     p: Array  #: the weight of each key for each query, (N, T, S)
 
 
-def attend(q: Array, k: Array, v: Array, mask: Array | None) -> tuple[Array, AttentionCache]:
-    """Return p v, with p the softmax of q k' / sqrt(D) over the keys that a query sees; and the cache."""
-    scores = q @ k.swapaxes(1, 2) / np.sqrt(q.dtype.type(q.shape[2]))
-    if mask is not None:
-        scores = np.where(mask, scores, q.dtype.type(-np.inf))
-    exps = np.exp(scores - scores.max(axis=2, keepdims=True))
-    p = exps / exps.sum(axis=2, keepdims=True)
-    return p @ v, AttentionCache(q, k, v, p)
-
-
-def attend_backward(dout: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
-    """Return dq, dk and dv for dout (N, T, E).
-
-    out = p v is a matrix product: dp = dout v' and dv = p' dout. Through the softmax of each query,
-    ds = p (dp - sum_s dp p), and through s = q k' / sqrt(D), another product, dq = ds k / sqrt(D) and
-    dk = ds' q / sqrt(D). A key that a query does not see has p = 0, and so ds = 0.
-    """
-    q, k, v, p = cache
-    dp = dout @ v.swapaxes(1, 2)
-    ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
-    return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout
-
-
 QUERY = Axis(name="query", index="t", size="T")
 KEY = Axis(name="key", index="s", size="S")
 _VALUE_FEATURE = Axis(name="value feature", index="e", size="E")
@@ -97,16 +74,30 @@ class AttentionCase(Case):
 
 
 def attention_forward(q: Array, k: Array, v: Array, attn_param: Param) -> tuple[Array, AttentionCache]:
-    """Return out = softmax(q k' / sqrt(D)) v, and the cache; "mask" (T, S) is True where a query sees a key."""
-    return attend(q, k, v, attn_param["mask"])
+    """Return out = p v, with p = softmax(q k' / sqrt(D)) over the keys that a query sees; and the cache.
+
+    "mask" (T, S) is True where a query sees a key, and None where all see all.
+    """
+    scores = q @ k.swapaxes(1, 2) / np.sqrt(q.dtype.type(q.shape[2]))
+    if attn_param["mask"] is not None:
+        scores = np.where(attn_param["mask"], scores, q.dtype.type(-np.inf))
+    exps = np.exp(scores - scores.max(axis=2, keepdims=True))
+    p = exps / exps.sum(axis=2, keepdims=True)
+    return p @ v, AttentionCache(q, k, v, p)
 
 
 def attention_backward(dout: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
-    """Return dq, dk and dv for dout (N, T, E); `attend_backward` has the derivation.
+    """Return dq, dk and dv for dout (N, T, E).
 
+    out = p v is a matrix product: dp = dout v' and dv = p' dout. Through the softmax of each query,
+    ds = p (dp - sum_s dp p), and through s = q k' / sqrt(D), another product, dq = ds k / sqrt(D) and
+    dk = ds' q / sqrt(D). A key that a query does not see has p = 0, and so ds = 0.
     (Vaswani et al., Attention is all you need, 2017, section 3.2.1.)
     """
-    return attend_backward(dout, cache)
+    q, k, v, p = cache
+    dp = dout @ v.swapaxes(1, 2)
+    ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
+    return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout
 
 
 LAYER = Layer(

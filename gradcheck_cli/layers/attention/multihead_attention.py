@@ -11,8 +11,8 @@ from gradcheck_cli.layers.attention.attention import (
     KEY,
     QUERY,
     AttentionCache,
-    attend,
-    attend_backward,
+    attention_backward,
+    attention_forward,
     mask,
     mask_of,
     some_query_sees_several,
@@ -93,7 +93,7 @@ def multihead_attention_forward(
     Head h is the attention of the columns h D / H to (h + 1) D / H of query Wq, key Wk and value Wv.
     """
     q, k, v = (split_heads(x @ W, mha_param["H"]) for x, W in ((query, Wq), (key, Wk), (value, Wv)))
-    out, heads = attend(q, k, v, mha_param["mask"])
+    out, heads = attention_forward(q, k, v, mha_param)
     joined = join_heads(out, mha_param["H"])
     return joined @ Wo, MultiheadCache((query, key, value), (Wq, Wk, Wv, Wo), heads, joined)
 
@@ -102,11 +102,11 @@ def multihead_attention_backward(dout: Array, cache: MultiheadCache) -> tuple[Ar
     """Return dquery, dkey, dvalue, dWq, dWk, dWv and dWo for dout (N, T, D).
 
     Four affine layers without a bias, over all samples and steps, and between them the attention of N H samples:
-    `attend_backward` has its derivation. (Vaswani et al., Attention is all you need, 2017, section 3.2.2.)
+    `attention_backward` has its derivation. (Vaswani et al., Attention is all you need, 2017, section 3.2.2.)
     """
     *W, Wo = cache.weights
     heads = len(cache.heads.q) // len(dout)
-    gradients = attend_backward(split_heads(dout @ Wo.T, heads), cache.heads)
+    gradients = attention_backward(split_heads(dout @ Wo.T, heads), cache.heads)
     columns = [join_heads(gradient, heads) for gradient in gradients]
     dx = [d @ w.T for d, w in zip(columns, W, strict=True)]
     dW = [product_of_steps(x, d) for x, d in zip(cache.inputs, columns, strict=True)]

@@ -53,23 +53,18 @@ def conv1d_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
     return dx[:, :, 0], dw[:, :, 0], db
 
 
-def standard() -> tuple[Conv1dCase, ...]:
-    """List pads and strides as of images, a size of 1 each, and a kernel as long as the sequence."""
-    return Conv1dCase.rows(
+SEQUENCES = convolution(
+    Conv1dCase,
+    builtin={"vectorized": (conv1d_forward, conv1d_backward)},
+    standard=lambda: Conv1dCase.rows(
         "N C W F WW stride pad",
         (2, 3, 6, 2, 3, 1, 1),
         (2, 2, 7, 3, 3, 1, 0),
         (3, 2, 6, 3, 3, 2, 1),  # one column unseen
         (2, 1, 8, 2, 2, 3, 2),  # a stride larger than the kernel
         (1, 2, 5, 1, 5, 1, 0),  # one output
-        (1, 1, 4, 1, 1, 1, 0),
-    )
-
-
-SEQUENCES = convolution(
-    Conv1dCase,
-    builtin={"vectorized": (conv1d_forward, conv1d_backward)},
-    standard=standard,
+        (1, 1, 4, 1, 1, 1, 0),  # nothing to sum over
+    ),
     probe_cases=(
         Conv1dCase(N=2, C=3, W=7, F=4, WW=3, pad=1),  # "same"
         Conv1dCase(N=2, C=3, W=7, F=4, WW=3, pad=0),  # for those that cannot pad
@@ -137,9 +132,10 @@ def conv3d_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, 
     return dpadded[:, :, pad : pad + D], dw.reshape(w_shape), db
 
 
-def standard_volumes() -> tuple[Conv3dCase, ...]:
-    """List pads and strides as of images, sizes of which no two are equal, a size of 1 each, and one window."""
-    return Conv3dCase.rows(
+VOLUMES = convolution(
+    Conv3dCase,
+    builtin={"planes": (conv3d_forward, conv3d_backward)},
+    standard=lambda: Conv3dCase.rows(
         "N C D H W F DD HH WW stride pad",
         (2, 2, 3, 4, 3, 2, 3, 3, 3, 1, 1),  # that of most notebooks
         (1, 2, 3, 4, 5, 3, 2, 3, 2, 1, 0),  # no two sizes equal, no pad
@@ -148,13 +144,7 @@ def standard_volumes() -> tuple[Conv3dCase, ...]:
         (1, 1, 3, 2, 3, 1, 1, 1, 1, 1, 0),  # nothing to sum over
         (2, 2, 2, 3, 4, 2, 2, 3, 4, 1, 0),  # a kernel as large as x
         (1, 2, 5, 4, 5, 2, 2, 1, 2, 3, 0),  # a stride larger than the kernel
-    )
-
-
-VOLUMES = convolution(
-    Conv3dCase,
-    builtin={"planes": (conv3d_forward, conv3d_backward)},
-    standard=standard_volumes,
+    ),
     probe_cases=(
         Conv3dCase(N=2, C=3, D=4, H=5, W=6, F=4, DD=3, HH=3, WW=3, pad=1),  # "same"
         Conv3dCase(N=2, C=3, D=4, H=5, W=6, F=4, DD=2, HH=3, WW=3, pad=0),  # for those that cannot pad

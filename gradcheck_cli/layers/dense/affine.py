@@ -67,12 +67,6 @@ def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Arr
     return (dout @ w.T).reshape(x.shape), x.reshape(x.shape[0], -1).T @ dout, dout.sum(axis=0)
 
 
-def standard() -> tuple[AffineCase, ...]:
-    """List sizes of which no two are equal, a size of 1 each, a square w, and an x of three axes."""
-    rows = (4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)
-    return AffineCase.rows("N D M split", *rows)
-
-
 def faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
     """Yield the product with w in place of its transpose."""
     if case.D == case.M:
@@ -87,7 +81,11 @@ def faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
 LAYER = Layer(
     case=AffineCase,
     builtin={"matrix": (affine_forward, affine_backward)},
-    standard=standard,
+    # No two sizes equal, a size of 1 each, a square w, and an x of three axes.
+    standard=lambda: AffineCase.rows(
+        "N D M split",
+        *((4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)),
+    ),
     faults=faults,
     random=multiple("D", of="split"),
 )
@@ -123,14 +121,11 @@ def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[A
     return dx.reshape(x.shape), dw, db
 
 
-def temporal_standard() -> tuple[TemporalAffineCase, ...]:
-    """List sizes of which no two are equal, a size of 1 each, and a square w."""
-    rows = (3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)
-    return TemporalAffineCase.rows("N T D M", *rows)
-
-
 TEMPORAL = Layer(
     case=TemporalAffineCase,
     builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
-    standard=temporal_standard,
+    # No two sizes equal, a size of 1 each, and a square w.
+    standard=lambda: TemporalAffineCase.rows(
+        "N T D M", (3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)
+    ),
 )

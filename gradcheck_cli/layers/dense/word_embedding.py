@@ -76,16 +76,13 @@ def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
     )
 
 
-def standard() -> tuple[WordEmbeddingCase, ...]:
-    """List words that repeat within a sample and between samples, a size of 1 each, a vocabulary of one word."""
-    rows = (3, 4, 6, 5), (2, 3, 9, 2), (1, 6, 4, 3), (5, 1, 3, 4), (3, 2, 4, 1), (2, 2, 1, 3), (1, 1, 3, 2)
-    return WordEmbeddingCase.rows("N T V D", *rows)
-
-
 LAYER = Layer(
     case=WordEmbeddingCase,
     builtin={"vectorized": (word_embedding_forward, word_embedding_backward)},
-    standard=standard,
+    # Words that repeat within a sample and between samples, a size of 1 each, a vocabulary of one word.
+    standard=lambda: WordEmbeddingCase.rows(
+        "N T V D", (3, 4, 6, 5), (2, 3, 9, 2), (1, 6, 4, 3), (5, 1, 3, 4), (3, 2, 4, 1), (2, 2, 1, 3), (1, 1, 3, 2)
+    ),
     draw=draw,
     relations=lambda _, inputs: {"W": {WORD: lookup((SAMPLE, STEP), inputs["x"])}},
     faults=faults,

@@ -27,9 +27,6 @@ from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 
-Backward = Callable[[Array, Any], Array]
-Pair = tuple[Callable[..., Any], Backward]
-
 
 @frozen
 class PoolCase(WindowedCase):
@@ -137,7 +134,7 @@ def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
 
 def pooling(
     case: type[PoolCase | Pool1dCase],
-    pair: Pair,
+    pair: tuple[Callable[..., Any], Callable[[Array, Any], Array]],
     *,
     faults: Callable[[Any], Iterable[Fault]] = lambda _: (),
     **declared: Any,
