@@ -106,7 +106,7 @@ def deliver(
     """
     started = time.perf_counter()
     counts: Counter[Verdict] = Counter()
-    smallest, carried_over, bugs, notes = 0, 0, [], Notes(options, run)
+    carried_over, bugs, notes = 0, [], Notes(options, run)
     interrupted, lost, bug = False, None, None
     try:
         for result in results:
@@ -116,7 +116,6 @@ def deliver(
             for one in deliveries:
                 one.add(result)
             counts[result.verdict] += result.smallest is None
-            smallest += result.smallest is not None
             carried_over += result.carried_over
             bugs += [result.bug] if result.bug else []
             line.add(result)
@@ -139,7 +138,6 @@ def deliver(
         stopped=not (interrupted or lost or bug) and counts.total() < run.cases,
         workers_lost=not interrupted and bool(lost or bug),
         bugs=len(bugs),
-        signatures=smallest or None,
         carried_over=carried_over,
         origin=origin() if origin else None,
     )

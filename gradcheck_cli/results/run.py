@@ -50,7 +50,6 @@ class Summary:
     stopped: bool = False  #: early, by --max-failures
     workers_lost: bool = False  #: ended early because of that
     bugs: int = 0  #: results with a bug in the checker
-    signatures: int | None = None  #: distinct failures among random cases
     carried_over: int = 0  #: cases whose results are those of an earlier run
     origin: Origin | None = None  #: if a report has it
 

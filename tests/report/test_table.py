@@ -329,7 +329,7 @@ def test_random_cases_that_fail_are_reported_by_their_smallest() -> None:
         report.add(result)
     report.add(of(undecided, 3, None))
     verdicts = {Verdict.PASS: 1, Verdict.FAIL: 2, Verdict.ERROR: 1}
-    report.finish(Summary(counts=verdicts, seconds=1.0, signatures=2))
+    report.finish(Summary(counts=verdicts, seconds=1.0))
     lines = stream.getvalue().splitlines()
     assert [
         line.split()[0] for line in lines if line.startswith(("FAIL 2x", "ERROR 2x", "INCON", "  FAIL", "  ERROR"))

@@ -242,7 +242,7 @@ def test_wrong_flags_end_the_run(run: Run, tmp_path: Path, monkeypatch: pytest.M
         assert "--gradcheck-args: " in done.stderr.str()
         assert words in done.stderr.str()
     monkeypatch.setenv("GRADCHECK_SED", "1")
-    assert "ERROR: --gradcheck: GRADCHECK_SED: there is no such variable" in run("--gradcheck").stderr.str()
+    assert "ERROR: --gradcheck: GRADCHECK_SED: there is no flag 'sed'" in run("--gradcheck").stderr.str()
 
 
 def test_the_configuration_counts_for_files(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
