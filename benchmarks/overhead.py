@@ -3,10 +3,8 @@
     python benchmarks/overhead.py
 
 At geometries whose forward takes a millisecond or so, so that the cost of a call itself is out of the picture. A ratio
-of 1 would be a checker that costs nothing; drawing the arrays and the reference are in it, as for any user. What is
-done for each output after each evaluation is five passes over arrays in cache, which take 0.8 ns; of a fast forward
-with 3 channels an output costs 1.2 ns, and no ratio of 1.3 is to be had. (Doing it in a thread, while the next
-evaluation runs, was tried on two cores, and was no faster.)
+of 1 would be a checker that costs nothing; drawing the arrays is in it, and the reference: two calls of its forward for
+the output and its scale, two of both passes for the gradients and theirs.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ from typing import Any
 from gradcheck_cli import ConvCase, check
 from gradcheck_cli.layers.conv.conv import LAYER
 
-#: The first three are differentiated colour by colour, the last in dx and dw along directions.
 CASES = (
     ConvCase(N=16, C=3, H=32, W=32, F=32),
     ConvCase(N=8, C=3, H=64, W=64, F=16),

@@ -7,7 +7,7 @@ bash does, so that `layers.py:conv_forward` could not be completed: here the she
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,6 @@ def complete_words(incomplete: str, words: Iterable[str], *, listed: bool = Fals
     given, comma, last = incomplete.rpartition(",") if listed else ("", "", incomplete)
     left = [word for word in words if word.startswith(last) and word not in given.split(",")]
     return [CompletionItem(f"{given}{comma}{word}") for word in left]
-
-
-def complete_commands(incomplete: str, commands: Mapping[str, str]) -> Items:
-    """Offer commands, with what each does."""
-    return [CompletionItem(name, help=text) for name, text in commands.items() if name.startswith(incomplete)]
 
 
 def complete_files(incomplete: str, suffixes: tuple[str, ...] = ()) -> Items:

@@ -64,7 +64,7 @@ def _cluster(address: str, plan: Plan) -> Engine:
 
         why = f"--dask {address} needs Dask's distributed, which is not installed: {install_command('distributed')}"
         raise click.UsageError(why) from error
-    from gradcheck_cli.implementation.loading.source import sources  # only what leaves this machine needs it
+    from gradcheck_cli.implementation.loading.imports import sources  # only what leaves this machine needs it
 
     files: dict[Path, bytes] = {}
     for home in plan.homes():

@@ -20,8 +20,8 @@ from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
+from gradcheck_cli.implementation.finding.examine import Examined
 from gradcheck_cli.implementation.finding.folder import pattern_below, shorten, with_passes
-from gradcheck_cli.implementation.finding.identify import Tried
 from gradcheck_cli.implementation.finding.names import pairs_between
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -92,22 +92,22 @@ def _assign_all(request: Request, surveys: Iterable[Survey]) -> list[Assignment]
     assignments: list[Assignment] = []
     cases: dict[tuple[str, str], Cases] = {}  # of each layer, in the dtype that code says
     for found in surveys:
-        for spec, layer in found.layers.items():
-            asked, key = _in_dtype(request, found, spec), (layer, found.dtypes.get(spec, ""))
+        for spec, one in found.examined.items():
+            if one.reason:
+                continue
+            asked, key = _in_dtype(request, one.dtype), (one.layer, one.dtype)
+            if one.cases:
+                assignments.append(assign(asked, spec, one.layer, _function_cases(asked, one.cases)))
+                continue
             if key not in cases:
-                cases[key] = make_cases(asked, LAYERS[layer])
-            assignments.append(assign(asked, spec, layer, cases[key]))
-        for spec, tried in found.functions.items():
-            if tried.cases:
-                asked = _in_dtype(request, found, spec)
-                assignments.append(assign(asked, spec, "function", _function_cases(asked, tried.cases)))
+                cases[key] = make_cases(asked, LAYERS[one.layer])
+            assignments.append(assign(asked, spec, one.layer, cases[key]))
     return assignments
 
 
-def _in_dtype(request: Request, found: Survey, spec: str) -> Request:
+def _in_dtype(request: Request, own: str) -> Request:
     """Return the request in the dtype that code computes in by what it says, where no other was asked for."""
-    own = found.dtypes.get(spec) if request.dtypes == type(request).dtypes else None
-    return replace(request, dtypes=(own,)) if own else request
+    return replace(request, dtypes=(own,)) if own and request.dtypes == type(request).dtypes else request
 
 
 @frozen
@@ -146,12 +146,9 @@ def _function_cases(request: Request, cases: tuple[Case, ...]) -> Cases:
 
 def _unchecked(request: Request, file: str, found: Survey, halves: _Halves) -> Iterator[CaseResult]:
     """Yield the results of what cannot be checked, and why."""
-    for spec, misfit in found.misfits.items():
-        if reason := halves.paired.get(spec, misfit.reason):
-            yield _result(request, spec, misfit.layer, Verdict.SKIP, reason)
-    for spec, tried in found.functions.items():
-        if tried.reason:
-            yield _result(request, spec, "function", Verdict.SKIP, tried.reason)
+    for spec, one in found.examined.items():
+        if reason := one.reason and halves.paired.get(spec, one.reason):
+            yield _result(request, spec, one.layer, Verdict.SKIP, reason)
     for spec, report in found.errors.items():
         result = _result(request, spec, "", Verdict.ERROR, report.reason)
         place = report.place and _shown(report.place, file)
@@ -167,15 +164,13 @@ def _earlier_results(file: str, sources: Sources | None, since: Since | None) ->
 
 def _survey_of(results: list[CaseResult]) -> Survey:
     """Return what earlier results were of: functions with the shapes that were found."""
-    layers = {one.implementation: one.layer for one in results if one.ran}
-    functions: dict[str, Tried] = {}
+    found: dict[str, Examined] = {}
     for one in results:
-        if one.ran and one.layer == "function":
-            cases = dict.fromkeys(
-                (*functions.get(one.implementation, Tried()).cases, replace(one.case, dtype="float64"))
-            )
-            functions[one.implementation] = Tried(cases=tuple(cases))
-    return Survey(layers={spec: name for spec, name in layers.items() if name != "function"}, functions=functions)
+        if one.ran:
+            earlier = found.get(one.implementation, Examined(layer=one.layer))
+            cases = (replace(one.case, dtype="float64"),) if one.layer == "function" else ()
+            found[one.implementation] = replace(earlier, cases=tuple(dict.fromkeys((*earlier.cases, *cases))))
+    return Survey(examined=found)
 
 
 def _list_files(request: Request) -> list[str]:

@@ -76,12 +76,13 @@ class _LayerGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands, of which none is made for it."""
-        from gradcheck_cli.cli.completion import complete_commands  # only a shell asks
+        from click.shell_completion import CompletionItem  # only a shell asks
 
         if incomplete.startswith("-"):
             return click.Command.shell_complete(self, ctx, incomplete)
         others = {name: self.commands[name].get_short_help_str(limit=80) for name in super().list_commands(ctx)}
-        return complete_commands(incomplete, {**TITLES, **others})
+        known = {**TITLES, **others}
+        return [CompletionItem(name, help=text) for name, text in known.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the layers by their titles."""

@@ -84,14 +84,17 @@ def open_files(paths: Mapping[str, str], folders: Collection[str] = ()) -> Itera
     Raises:
         click.BadParameter: one cannot be written. Raised before the block runs.
     """
+    if not paths:
+        yield {}
+        return
+    from pathlib import Path  # only where a file is written
+
+    from gradcheck_cli.cli.output_file import File
+    from gradcheck_cli.cli.output_folder import OutputFolder
+
     files: dict[str, File | OutputFolder] = {}
     try:
         for flag, path in paths.items():
-            from pathlib import Path  # only where a file is written
-
-            from gradcheck_cli.cli.output_file import File
-            from gradcheck_cli.cli.output_folder import OutputFolder
-
             files[flag] = OutputFolder(Path(path), flag) if flag in folders else File(Path(path), flag)
         yield files
     finally:

@@ -70,7 +70,7 @@ class ResultsFile:
 def _description(request: Request, plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
     """Return what results depend on beside the case: a run with another description cannot be resumed."""
     from gradcheck_cli.cli.origin import settings_that_matter  # only --resume asks
-    from gradcheck_cli.implementation.loading.source import digest, sources
+    from gradcheck_cli.implementation.loading.imports import digest, sources
 
     code = {home: sources(home, request.adapter) for home in plan.homes()}
     return {

@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -21,11 +20,10 @@ class StepSummary:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.stream: TextIO = io.StringIO()
+        self.stream = io.StringIO()
 
     def commit(self) -> None:
         """Append what was written."""
-        assert isinstance(self.stream, io.StringIO)
         try:
             with Path(self._path).open("a", encoding="utf-8") as file:
                 file.write(self.stream.getvalue())

@@ -17,10 +17,9 @@ from gradcheck_cli.engine.inside_calls import calls_made, describe_raised, make_
 from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
+from gradcheck_cli.implementation.finding.examine import examine
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.identify import identify_layer
 from gradcheck_cli.implementation.finding.inventory import take_inventory
-from gradcheck_cli.implementation.finding.unknown import try_shapes
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
@@ -66,18 +65,10 @@ def inventory(spec: str) -> Answer:
 
 
 @_loading
-def identify(offer: Offer) -> Answer:
-    """Say which layer an offer is."""
+def examined(offer: Offer) -> Answer:
+    """Say how an offer is checked."""
     with preserve_state():
-        found = identify_layer(offer, _loader())
-    return Answer(found and encode(found))
-
-
-@_loading
-def shapes(offer: Offer) -> Answer:
-    """Find shapes for what is of no known layer."""
-    with preserve_state():
-        found = try_shapes(offer, _loader())
+        found = examine(offer, _loader())
     return Answer(found and encode(found))
 
 

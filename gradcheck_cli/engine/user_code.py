@@ -169,7 +169,7 @@ def place_of(frame: Frame, spec: str, sources: set[str] | None = None) -> Place 
 
 def _sources(spec: str) -> set[str]:
     """Return the files that an implementation is made of, none if that cannot be determined."""
-    from gradcheck_cli.implementation.loading.source import sources  # only after a crash
+    from gradcheck_cli.implementation.loading.imports import sources  # only after a crash
 
     try:
         return {str(file) for file in sources(spec)}

@@ -110,23 +110,14 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
             sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
-_BRIEF: ContextVar[bool] = ContextVar("brief", default=False)
-
-
-@contextlib.contextmanager
-def errors_in_brief() -> Iterator[None]:
-    """Describe no error in full within a block in which code is only tried: that takes ten times as long as a call."""
-    token = _BRIEF.set(True)
-    try:
-        yield
-    finally:
-        _BRIEF.reset(token)
+#: Whether no error is described in full, because code is only tried: that takes ten times as long as a call.
+BRIEF: ContextVar[bool] = ContextVar("brief", default=False)
 
 
 def _as_result(
     error: BaseException, name: str, args: Sequence[object], kwargs: Mapping[str, object]
 ) -> ImplementationError:
-    if _BRIEF.get():
+    if BRIEF.get():
         return ImplementationError(f"{name} raised {type_name(error)}")
     # only where something was raised
     from gradcheck_cli.guard.frames import format_user_frames, innermost_frame, user_frames

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck_cli.guard.state import preserve_state
-from gradcheck_cli.implementation.calling import errors_in_brief
+from gradcheck_cli.implementation.calling import BRIEF
 
 
 @contextlib.contextmanager
@@ -18,10 +18,11 @@ def quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change nothing."""
     with (
         preserve_state(),
-        errors_in_brief(),
+        contextlib.ExitStack() as stack,
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         contextlib.redirect_stderr(io.StringIO()),
     ):
+        stack.callback(BRIEF.reset, BRIEF.set(True))
         warnings.simplefilter("ignore")
         yield

@@ -35,14 +35,9 @@ def seeded(implementation: Implementation, seed: int) -> Implementation:
     return replace(implementation, forward=forward, backward=backward, expect=expect if implementation.expect else None)
 
 
-@contextlib.contextmanager
-def generators_kept(problem: Problem) -> Iterator[None]:
+def generators_kept(problem: Problem) -> contextlib.AbstractContextManager[None]:
     """Put the generators back at the end of a block in which they are seeded, if they are."""
-    if problem.draws is None:
-        yield
-        return
-    with seeds_from(problem.draws):
-        yield
+    return contextlib.nullcontext() if problem.draws is None else seeds_from(problem.draws)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from gradcheck_cli.checks.replay import quote
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.report.formats import DisplayOptions, Folder
-from gradcheck_cli.report.plain import describe_case, describe_versions, explain
+from gradcheck_cli.report.plain import describe_case, describe_others, describe_versions, explain
 from gradcheck_cli.report.style import word
 from gradcheck_cli.results.findings import Finding
 from gradcheck_cli.results.grades import Grade, Grades
@@ -86,8 +86,7 @@ def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
     if result.traceback:
         yield textwrap.indent(clean_lines(_without_folder(result.traceback, file, own)), "    ")
     if result.ran:
-        others = finding.cases - 1
-        more = f"; {others} more {'fails' if others == 1 else 'fail'} in the same way" if others else ""
+        more = "".join(f"; {line}" for line in describe_others(finding))
         yield _indented(f"The simplest case that shows it: {describe_case(result)}{more}.")
     if result.command:
         yield _indented(f"To see it again, in the folder of {own}:") + f"\n    {_own_command(result, file, own)}"

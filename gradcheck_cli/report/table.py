@@ -92,11 +92,10 @@ class TableReport:
             if alone and alone.verdict in (Verdict.PASS, Verdict.SKIP):
                 self._introduce(alone)
                 self._details(describe(alone, self._console))
-            for name, layer in self._grades:
-                for finding in self._grades.findings.of(name, layer):
-                    self._introduce(finding.result)
-                    self._details(describe_finding(finding, self._console, explained=self._explained))
-                    self._explained = self._explained or has_figures(finding.result)
+            for finding in self._grades.all_findings():
+                self._introduce(finding.result)
+                self._details(describe_finding(finding, self._console, explained=self._explained))
+                self._explained = self._explained or has_figures(finding.result)
 
     def _end(self, summary: Summary, *, several: bool) -> None:
         """Print what else there is to say of all cases, each cause again in a line, and the counts."""

@@ -91,6 +91,10 @@ class Grades:
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return (key for key, _ in self.items())
 
+    def all_findings(self) -> list[Finding]:
+        """Return the distinct failures, the worst implementation and its most frequent failure last."""
+        return [finding for name, layer in self for finding in self.findings.of(name, layer)]
+
     def in_order(self) -> list[tuple[tuple[str, str], Grade]]:
         """Return the grades by implementation and layer, in the order of the run."""
         return list(self._grades.items())

@@ -33,20 +33,14 @@ def test_each_breach_of_a_duty_is_found_in_a_large_case() -> None:
 
 
 def test_a_fault_of_large_arrays_alone_is_found_and_located() -> None:
-    for name, number in (("dx", 0), ("dw", 1), ("db", 2)):
+    def backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+        dx, dw, db = conv_backward_fast(dout, cache)
+        if dout.size > 10_000:
+            dx[:, :, -1] += 1
+        return dx, dw, db
 
-        def backward(dout: Array, cache: Any, number: int = number) -> list[Array]:
-            gradients = [*conv_backward_fast(dout, cache)]
-            if dout.size > 10_000:
-                gradients[number] = gradients[number].copy()
-                gradients[number][-1] += 1
-            return gradients
-
-        result = check(LARGE, (conv_forward_fast, backward))
-        wrong = result.gradients[name].wrong
-        assert result.verdict is Verdict.FAIL
-        assert wrong is not None
-        assert wrong.count == LARGE.shapes[name[1:]][0] ** -1 * wrong.of
+    result = check(LARGE, (conv_forward_fast, backward))
+    assert result.reason == "dx is wrong in 512 of 16384 elements: the last row"
 
 
 def test_the_least_error_of_one_element_that_is_found_is_a_few_hundred_roundings() -> None:

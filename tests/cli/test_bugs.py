@@ -138,7 +138,7 @@ def test_while_a_file_is_surveyed(gradcheck: Program, tmp_path: Path, planted: A
         [
             ("find", "'odd' in args[0]"),
             ("take_inventory", "'odd' in args[0]"),
-            ("identify_layer", "'odd' in args[0].spec"),
+            ("examine", "'odd' in args[0].spec"),
         ],
     ),
 )

@@ -160,11 +160,7 @@ def test_right_is_0(convcheck: Program, layer_file: LayerFile) -> None:
     run = convcheck(layer_file(), *SMALL)
     assert (run.returncode, run.stderr) == (0, "")
     assert "1 case passed" in run.stdout
-
-
-@pytest.mark.parametrize("geometry", [(), ("--N", "2"), ("--N", "1,2", "--HH", "3,9")])
-def test_the_built_in_one_is_right(convcheck: Program, geometry: tuple[str, ...]) -> None:
-    assert convcheck(*geometry).returncode == 0
+    assert convcheck(*SMALL, "--HH", "3,9").returncode == 0  # with a case that is skipped
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def affine_relu_forward(x, w, b):
 
 def eval_numerical_gradient(f, x): ...
 """
+TANH = COURSE[COURSE.index("class Tanh") : COURSE.index("class BatchNorm")]
 HANGING = "import time\n\n\ndef relu_forward(x): time.sleep(1000)\n\n\ndef relu_backward(dout, x): ...\n"
 EXITING = "import os\n\n\ndef relu_forward(x): os._exit(3)\n\n\ndef relu_backward(dout, x): ...\n"
 
@@ -108,9 +109,6 @@ def test_a_row_each_the_worst_last(gradcheck: Program, tmp_path: Path) -> None:
     )
     assert f"replay: {simplest['command']}\nand 6 more cases fail this way\n" in told
     assert told.count("\nreplay: ") == 1
-    listed = gradcheck("layers.py", "--show", "failed").stdout
-    assert listed.count("  FAIL  ") == 7
-    assert ROWS in listed
 
 
 @pytest.mark.long
@@ -183,9 +181,9 @@ def test_only_skipped_rows_are_no_case_to_run(gradcheck: Program, tmp_path: Path
 
 def test_a_file_is_imported_once_and_may_print(gradcheck: Program, tmp_path: Path) -> None:
     noting = "open('imported', 'a').write('once\\n')\nprint('{\"hello\": 1}')\n"
-    write(tmp_path, "layers.py", COURSE + noting)
+    write(tmp_path, "layers.py", f"import numpy as np\n\n\n{TANH}{noting}")
     run = gradcheck("layers.py", "--json", "-")
-    assert report_of(run)["summary"]["cases"] == 23
+    assert report_of(run)["summary"]["cases"] == 7
     assert "hello" not in run.stderr
     assert (tmp_path / "imported").read_text() == "once\n"
     assert 'layers.py printed, while it was loaded:\n{"hello": 1}' in gradcheck("layers.py", "-v").stderr
@@ -215,7 +213,7 @@ def test_a_folder_is_its_files_that_may_have_passes(gradcheck: Program, tmp_path
 
 def test_a_folder_of_one_layer_may_end_in_a_slash(gradcheck: Program, tmp_path: Path) -> None:
     write(tmp_path, "mine/layers.py", COURSE)
-    for spec in ("mine", "mine/", "mine/:affine_forward,affine_backward"):
+    for spec in ("mine/", "mine/:affine_forward,affine_backward"):
         assert gradcheck("affine", spec, "-q").stdout == "pass 7/7 mine/layers.py:affine_forward,affine_backward\n"
 
 
@@ -249,10 +247,9 @@ def net_backward(dout, kept):
 
 @pytest.mark.long
 def test_what_lies_in_folders_of_a_folder_is_mentioned(gradcheck: Program, tmp_path: Path) -> None:
-    tanh = COURSE[COURSE.index("class Tanh") : COURSE.index("class BatchNorm")]
     (tmp_path / "all").mkdir()
     for name in "all/ann/layers.py", "all/bob/layers.py", "all/.old/tanh.py", "all/ann/train.py":
-        write(tmp_path, name, f"import numpy as np\n\n\n{tanh}" if "train" not in name else "x = 1\n")
+        write(tmp_path, name, f"import numpy as np\n\n\n{TANH}" if "train" not in name else "x = 1\n")
     run = gradcheck("all")
     said = "its folders are not searched: name them, all/*/layers.py"
     assert (run.returncode, run.stdout) == (2, "")

@@ -159,7 +159,7 @@ def test_a_pipe_is_100_columns_wide_unless_columns_says_otherwise(convcheck: Pro
 def test_no_line_in_a_pipe_is_too_long(convcheck: Program, layer_file: LayerFile) -> None:
     layer_file(("pad : pad + H, pad : pad + W]", "pad:-pad, pad:-pad]"))
     geometry = ("--N", "1", "--C", "12", "--F", "1", "--H", "4", "--pad", "0,1", "--WW", "3,30")
-    run = convcheck("layers.py", *geometry, "--dtype", "float32,longdouble")
+    run = convcheck("layers.py", *geometry, "--dtype", "longdouble")
     lines = run.stdout.splitlines()
     replays = [line for line in lines if line.startswith("replay: ")]
     assert len(replays) == 1
@@ -190,7 +190,7 @@ def test_a_terminal_of_80_columns(tmp_path: Path) -> None:
 
 def test_a_failure_on_80_columns_shows_the_figures_that_differ(layer_file: LayerFile, tmp_path: Path) -> None:
     layer_file(("return dx, dw, db", "return dx * (1 + 1e-12), dw, db"))
-    code, shown = on_a_terminal(tmp_path, 80, "layers.py", "--N", "1")
+    code, shown = on_a_terminal(tmp_path, 80, "layers.py", *SMALL)
     row = next(line.split() for line in plain(shown) if line.startswith("dx  "))
     analytic, numeric = row[5:7]
     assert (code, row[-1]) == (1, "FAIL")
@@ -239,7 +239,7 @@ def test_a_reader_that_leaves_changes_no_exit_code(
 
 def test_a_reader_that_leaves_after_a_line(layer_file: LayerFile, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [PROGRAMS / "convcheck", layer_file(WRONG).name, *SMALL, "--N", "1,2", "-v"],
+        [PROGRAMS / "convcheck", layer_file(WRONG).name, *SMALL, "-v"],
         cwd=tmp_path,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,

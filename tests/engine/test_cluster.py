@@ -22,7 +22,7 @@ pytest.importorskip("distributed")
 from gradcheck_cli.engine.cluster import Cluster, ClusterError
 from gradcheck_cli.engine.engine import Engine, WorkersLostError
 from gradcheck_cli.engine.leftovers import fresh_name
-from gradcheck_cli.implementation.loading.source import sources
+from gradcheck_cli.implementation.loading.imports import sources
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
@@ -101,16 +101,16 @@ def local(scheduler: Local) -> Local:
 
 
 def test_a_cluster_gives_what_this_process_does_though_a_worker_is_killed(local: Local) -> None:
-    cases = list(small(4))[:200]
+    cases = list(small(4))[:90]
     one = alone(cases, [task()])
     assert results(Engine(executor=Cluster(local.address, {}), ahead=20, batch=16), cases, [task()]) == one
 
     local.add_worker()
     victim = local.workers.pop(0)
-    engine, found = Engine(executor=Cluster(local.address, {}), ahead=100, batch=4), []
+    engine, found = Engine(executor=Cluster(local.address, {}), ahead=60, batch=4), []
     for result in engine.results([(task(), cases)]):
         found.append(replace(result, seconds=0.0))
-        if len(found) == 100:
+        if len(found) == 40:
             victim.kill()
     engine.executor.close()
     assert found == one

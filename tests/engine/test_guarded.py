@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.task import Task
+from gradcheck_cli.engine.user_code import UserCode
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
@@ -95,6 +96,30 @@ affine_forward, affine_backward = noted(affine_forward), noted(affine_backward)
     in_process, guarded = found
     assert len(in_process) > 20
     assert guarded == in_process
+
+
+def test_a_small_case_that_passes_takes_one_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcheck_cli.engine.inside_calls._SOON", 60.0)  # the machine may be busy
+    sent: list[object] = []
+    send = UserCode.send
+
+    def noted(code: UserCode, function: Any, *arguments: object) -> None:
+        sent.append(function)
+        send(code, function, *arguments)
+
+    monkeypatch.setattr(UserCode, "send", noted)
+    for name, wrong, most in (("conv", False, 1), ("affine", False, 1), ("tanh", False, 2), ("affine", True, 0)):
+        path = tmp_path / f"{name}.py"
+        path.write_text(delegating(name, wrong=wrong))
+        checker, case = Checker(), next(iter(LAYERS[name].standard()))
+        for dtype in ("float64", "float32"):
+            task = Task(spec=str(path), layer=name, settings=Settings(), limits=Limits())
+            checker.check(task, [replace(case, dtype=dtype)])  # the first case finds out how code is called
+            sent.clear()
+            (result,) = checker.check(task, [replace(case, dtype=dtype, seed=1)])
+            assert result.passed is not wrong
+            assert len(sent) > 1 if wrong else len(sent) <= most, (name, dtype, sent)
+        checker.close()
 
 
 def test_a_crash_and_a_hang_are_those_of_the_call_in_which_they_happen(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ FAIL: conv_forward and conv_backward (conv), 1 of 4 cases passed
     dw is wrong in 2 of 9 elements
 
     The simplest case that shows it: 2x3x5x5 * 2x3x3x3 stride 1 pad 1, float64,
-    seed 0; 1 more fails in the same way.
+    seed 0; 1 more case fails this way.
 
     To see it again, in the folder of layers.py:
     convcheck layers.py:conv_forward,conv_backward --N 2

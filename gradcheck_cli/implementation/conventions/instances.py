@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
-from gradcheck_cli.implementation.calling import call, name_of
+from gradcheck_cli.implementation.calling import call
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
 from gradcheck_cli.implementation.conventions.containers import Context
@@ -122,29 +122,22 @@ def set_parameters(reading: Reading, instance: object, values: Values, inputs: M
     for name in reading.kept:
         places = parameter_places(instance, reading.wanted(name))
         if not places:
+            lacks = f"{type_name(instance)} keeps no array for {name}"
             looked_for = ", ".join(reading.wanted(name).synonyms[:3])
             keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
-            raise ImplementationError(
-                f"{_called(reading)} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}"
-            )
+            raise ImplementationError(f"{lacks} (looked for {looked_for}); it keeps {keeps}")
         layout = reading.layouts.get(name)
         wanted = layout.shape(inputs[name].shape) if layout else inputs[name].shape
         fitting = [place for place in places if place.get().shape == wanted]
         if not fitting:
-            made = (
-                f"{write_call(type_name(instance), reading.constructor)} makes {name} of shape {places[0].get().shape}"
-            )
+            called = write_call(type_name(instance), reading.constructor)
+            made = f"{called} makes {name} of shape {places[0].get().shape}"
             arguments = reading.vocabulary.arguments
             passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
             knows_shape = any(argument.shapes for argument in passed)
             raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
         for place in fitting:
             place.set(np.array(values.inputs[name]))
-
-
-def _called(reading: Reading) -> str:
-    assert reading.code.cls is not None
-    return name_of(reading.code.cls)
 
 
 def set_state(reading: Reading, instance: object, values: Values) -> None:

@@ -74,7 +74,11 @@ class Layout:
 
     def joined(self, value: object) -> object:
         """Return the arrays of all steps as one where steps are the first axis, and anything else as it is."""
-        return _stacked(value) if isinstance(value, list) and self.there.startswith("T ") else value
+        if not isinstance(value, list) or not self.there.startswith("T "):
+            return value
+        arrays = [step for step in value if isinstance(step, np.ndarray)]
+        alike = len({(array.shape, array.dtype) for array in arrays}) == 1
+        return np.stack(arrays) if alike and len(arrays) == len(value) else value
 
     @cached_property
     def _groups(self) -> list[list[str]]:
@@ -85,13 +89,6 @@ class Layout:
         here = self.here.split()
         named = [here.index(axis) for group in self._groups for axis in group if axis != "1"]
         return [*(place for place in range(len(here)) if place not in named), *named]
-
-
-def _stacked(steps: list[object]) -> object:
-    """Return the arrays of all steps as one; a list of anything else as it is."""
-    arrays = [step for step in steps if isinstance(step, np.ndarray)]
-    alike = len({(array.shape, array.dtype) for array in arrays}) == 1
-    return np.stack(arrays) if alike and len(arrays) == len(steps) else steps
 
 
 #: Of these axes the first comes first, whatever else is permuted.

@@ -108,14 +108,12 @@ class Network:
         """The arguments of the whole, sizes first; what several steps take is one."""
         ordered = [self.steps[name] for name in ("forward", "loss", "backward") if name in self.steps]
         found = {p.name: p for p in self.sizes}
-        taken: set[Role] = set(self.given.values())
+        taken: set[Role | None] = set(self.given.values())
         for step in ordered:
             for p in (p for p in step.parameters if p.name not in self._returned):
                 role = step.roles.get(p.name)
-                if role in (Role.DATA, Role.TARGETS) and role not in taken:
+                if role is None or (role in (Role.DATA, Role.TARGETS) and role not in taken):
                     taken.add(role)
-                    found.setdefault(p.name, p)
-                elif role is None:
                     found.setdefault(p.name, p)
         return list(found.values())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,13 +40,17 @@ def forward_slots(function: Callable[..., Any], layer: Layer, vocabulary: Vocabu
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    found, by_place = [], forward_in_order(function, layer, vocabulary)
-    if by_place is None and not names_arguments(function):
-        _refuse(function, layer.arguments)
-    if names_arguments(function):
-        with contextlib.suppress(*([MisfitError] if by_place else [])):
-            found.append(forward_by_name(function, name_of(function), vocabulary, layer, tuple(vocabulary.inputs)))
-    return _distinct([*found, *([by_place] if by_place else [])])
+    by_place = forward_in_order(function, layer, vocabulary)
+    in_order = [by_place] if by_place else []
+    if not names_arguments(function):
+        return in_order or _refuse(function, layer.arguments)
+    try:
+        by_name = forward_by_name(function, name_of(function), vocabulary, layer, tuple(vocabulary.inputs))
+    except MisfitError:
+        if by_place is None:
+            raise
+        return in_order
+    return _distinct([by_name, *in_order])
 
 
 def backward_slots(
@@ -70,8 +73,12 @@ def backward_slots(
     if not layer.loss:
         refuse_labels(name_of(function), parameters)
     found = _slopes(parameters, layer, vocabulary)
-    with contextlib.suppress(*([MisfitError] if by_place else [])):
+    try:
         by_name = backward_by_name(parameters, name_of(function), vocabulary, layer, forward)
+    except MisfitError:
+        if by_place is None:
+            raise
+    else:
         names = {slot.key: word(slot.name) for slot in forward if slot.kind is SlotKind.INPUT}
         others = [s for s in by_name if s.kind is SlotKind.INPUT and word(s.name) != names.get(s.key)]
         if len(by_name) == 2 and len(others) == 1:

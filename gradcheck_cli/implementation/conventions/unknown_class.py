@@ -41,15 +41,11 @@ def unknown_class_readings(
         MisfitError: it does not say what its passes take.
     """
     ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
-    called, settings = f"{cls.__name__}.{backward}", [_settings_of(parameters) for parameters in (ahead, back)]
-    slots = forward_slots(ahead, settings[0])
-    if back and all(p.name in settings[1] for p in back):
-        slots_back = [tuple(settings[1].values())]
-    else:
-        slots_back = gradient_slots(called, back, slots, settings=settings[1]) if back else [()]
     code = Code(cls=cls, forward=forward, backward=backward, made=made)
+    slots = forward_slots(ahead, _settings_of(ahead))
+    meant = gradient_slots(code.name("backward"), back, slots, settings=_settings_of(back))
+    several = variants([unknown_reading(code, layer, slots, one) for one in meant], (), ())
     parameters = [] if made is not None else parameters_of(cls)
-    several = variants([unknown_reading(code, layer, slots, one) for one in slots_back], (), ())
     for (title, stand_ins), reading in itertools.product(stand_ins_for(parameters).items(), [*several]):
         constructor = tuple(map(partial(_constructor_slot, stand_ins), parameters))
         taken = {slot.key for slot in constructor}

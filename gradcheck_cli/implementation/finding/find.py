@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
@@ -117,10 +118,7 @@ class _Search:
 
     def adapted(self, names: list[str], adapter: str) -> Implementation:
         """Call an adapter with what was named, or the module, and take the functions that it returns."""
-        where, function = split_spec(adapter)
-        if len(function) != 1 or not is_file(self.loader.path(where)):
-            raise ImplementationNotFoundError(f"--adapter {adapter}: give FILE.py:function, of a file that is there")
-        (adapt,) = named_objects(self.loader.load_file(where), function)
+        adapt = self._function_of("--adapter", adapter)
         places = self._open(self.home)
         if len(places) > 1:
             raise ImplementationNotFoundError(f"{self.home} has several files; name the one to adapt")
@@ -139,6 +137,14 @@ class _Search:
         adapted = f"adapted by {adapter}"
         # What the adapter made says nothing of where the code is that it calls.
         return replace(found, name=spec, convention=adapted, warnings=places[0].warnings, passes=(None, None))
+
+    def _function_of(self, flag: str, spec: str) -> Any:
+        """Load the function that a flag names."""
+        where, names = split_spec(spec)
+        if len(names) != 1 or not is_file(self.loader.path(where)):
+            raise ImplementationNotFoundError(f"{flag} {spec}: give FILE.py:function, of a file that is there")
+        (function,) = named_objects(self.loader.load_file(where), names)
+        return function
 
     def _open(self, spec: str) -> list[Loaded]:
         """Load the place; of a folder the package, or if that has nothing itself, the files that speak of the layer."""
@@ -168,32 +174,29 @@ class _Search:
 
     def _named(self, place: Loaded, names: list[str]) -> Candidate:
         """Return what was named, with the other half of a function that was named alone."""
-        wanted = f"name a function and its gradient, {place.home}:f,gradient"
-        if self.layer.reference:
+        if self.layer.loss:
+            wanted = f"name one function, {place.home}:loss"
+        elif self.layer.reference:
             wanted = f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
-        shown = f"{','.join(names)!r}"
+        else:
+            wanted = f"name a function and its gradient, {place.home}:f,gradient"
+        refused = ImplementationNotFoundError(f"{wanted}, not {','.join(names)!r}")
         if not all(names) or (len(names) > 2 and not all(map(part_of, names[1:]))):
-            raise ImplementationNotFoundError(f"{wanted}, not {shown}")
+            raise refused
         objects = named_objects(place, names)
         network = None if self.layer.reference else network_of(objects, place.module)
         if network:
             return Candidate(loaded=place, names=tuple(names), objects=(network,))
         has_class = any(isinstance(value, type) and expanded((value,)) == (value,) for value in objects)
-        if self.layer.loss and len(names) > 1:
-            raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
-        if len(names) > 1 and has_class:
-            raise ImplementationNotFoundError(f"{wanted}, not {shown}")
-        if len(names) == 1 and not has_class and not self.layer.loss and expanded(objects) == objects:
-            pairs = pairs_with(names[0], place)
-            if len(pairs) == 1:
-                names, objects = list(pairs[0]), named_objects(place, pairs[0])
-            elif pairs or self.layer.reference:  # any other function may return its gradients itself
-                why = (
-                    f"it is in {join_names(','.join(pair) for pair in pairs)}"
-                    if pairs
-                    else "its other half is not found"
-                )
-                raise ImplementationNotFoundError(f"{wanted}, not {shown} alone: {why}")
+        if len(names) > 1 and (has_class or self.layer.loss):
+            raise refused
+        is_half = len(names) == 1 and not has_class and not self.layer.loss and expanded(objects) == objects
+        pairs = pairs_with(names[0], place) if is_half else []
+        if len(pairs) == 1:
+            return Candidate(loaded=place, names=pairs[0], objects=named_objects(place, pairs[0]))
+        if is_half and (pairs or self.layer.reference):  # any other function may return its gradients itself
+            why = f"it is in {join_names(map(','.join, pairs))}" if pairs else "its other half is not found"
+            raise ImplementationNotFoundError(f"{refused} alone: {why}")
         return Candidate(loaded=place, names=tuple(names), objects=objects)
 
     def _likeliest(self, offered: list[Candidate]) -> list[Candidate]:
@@ -225,10 +228,7 @@ class _Search:
         example = getattr(self.case, "example", "")
         if not example:
             return None
-        where, names = split_spec(example)
-        if len(names) != 1 or not is_file(self.loader.path(where)):
-            raise ImplementationNotFoundError(f"--example {example}: give FILE.py:function, of a file that is there")
-        (make,) = named_objects(self.loader.load_file(where), names)
+        make = self._function_of("--example", example)
         try:
             with seeds_from(0):
                 args, kwargs = call_arguments(call(make))

@@ -7,26 +7,21 @@ whose reference is reproduced. What is called after a layer and something more (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.both_passes import needs_adapter
 from gradcheck_cli.implementation.conventions.gradient_fit import LACKS, RAISES, right_gradients
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
-from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
-from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, Tried, forward_fit
 from gradcheck_cli.implementation.conventions.variables import boxed_operation
 from gradcheck_cli.implementation.finding.candidates import Candidate
-from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
+from gradcheck_cli.implementation.finding.inventory import Offer
 from gradcheck_cli.implementation.finding.names import known_layers, says_loss
 from gradcheck_cli.implementation.finding.needed import attribute_set_elsewhere, install_first, module_needed_by
 from gradcheck_cli.implementation.finding.networks import network_of
-from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.implementation.vocabulary.lookup import known_words, vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 
 
@@ -40,61 +35,51 @@ class Identified:
     varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
-@frozen
-class Tried:
-    """An offer of no known layer: the shapes that were found by trying, or why there are none."""
-
-    cases: tuple[Case, ...] = ()
-    reason: str | None = None
-    right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
-    unread: tuple[str, ...] = ()  #: then the parameters of which there is no gradient
-
-
-def is_its_own(found: Identified, tried: Tried | None) -> bool:
-    """Tell whether code is checked against its own forward, and not as the layer that it is called after.
-
-    What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
-    """
-    return tried is not None and ((tried.right and not tried.unread) or (found.open and bool(tried.cases)))
-
-
-def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
-    """Find out which layer's passes an offer has, by trying; None if it is of none that is known."""
-    candidate = candidate_of(offer, loader)
+def identify_layer(offer: Offer, candidate: Candidate) -> Identified | None:
+    """Find out which layer's passes an offer has, by trying its code; None if it is of none that is known."""
     if offer.composed or needs_adapter(candidate.objects[0]):
         return None
     named = [*offer.layers, *(other for name in offer.layers for other in known_words(name).siblings)]
-    tries: dict[str, TriedReading | None] = {}
+    tries: list[Tried] = []
     misfits: dict[str, str] = {}
     for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
         try:
-            tried = tries[layer.name] = candidate.try_as(layer, guessed=not offer.layers)
+            tried = candidate.try_as(layer, guessed=not offer.layers)
         except MisfitError as misfit:
             misfits[layer.name] = str(misfit)
             continue
         if tried and tried.fit is Fit.REPRODUCES:
-            if not offer.layers and right_gradients(tried.reading) == LACKS:
-                why = f"forward does as that of {layer.title_with_article}, and not all of its gradients are found"
-                return Identified(layer=layer.name, reason=why, open=True)
-            may_vary = candidate.makes_instances and known_words(layer.name).varies
-            varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
-            return Identified(layer=layer.name, varies=varies or _may_be_another(candidate, tried))
-    reached = max(map(_fit, tries.values()), default=Fit.FAILS)
+            return _reproducing(offer, candidate, tried)
+        tries += [tried] if tried else []
+    reached = max((tried.fit for tried in tries), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, candidate.loaded.module)):
         return None
     if reached is Fit.FAILS and not candidate.is_class and boxed_operation(candidate.objects[0]):
         return None
     if tries:
-        lacking = _describe_lacking(offer, candidate, next(iter(tries.values()))) if reached is Fit.FAILS else ""
-        return Identified(layer=next(iter(tries)), reason=lacking) if lacking else _nearest(offer, candidate, tries)
+        lacking = _describe_lacking(offer, candidate, tries[0].reading) if reached is Fit.FAILS else ""
+        return Identified(layer=_name(tries[0]), reason=lacking) if lacking else _nearest(offer, candidate, tries)
     name, reason = next(iter(misfits.items()))
     if len(offer.names) > 1:
         reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
     return Identified(layer=name, reason=reason, open=True)
 
 
-def _fit(tried: TriedReading | None) -> Fit:
-    return tried.fit if tried else Fit.FAILS
+def _name(tried: Tried) -> str:
+    return tried.reading.layer.name
+
+
+def _reproducing(offer: Offer, candidate: Candidate, tried: Tried) -> Identified:
+    """Return the layer whose reference code reproduces, or why its gradients cannot be checked."""
+    layer = tried.reading.layer
+    if not offer.layers and right_gradients(tried.reading) == LACKS:
+        why = f"forward does as that of {layer.title_with_article}, and not all of its gradients are found"
+        return Identified(layer=layer.name, reason=why, open=True)
+    may_vary = candidate.makes_instances and known_words(layer.name).varies
+    varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
+    # Of what does as a layer forward and not backward, functions that raise may be for vectors alone.
+    is_other = _lacks_gradients(tried) if candidate.makes_instances else right_gradients(tried.reading) == RAISES
+    return Identified(layer=layer.name, varies=varies or is_other)
 
 
 def _least_fit(offer: Offer) -> Fit:
@@ -104,47 +89,42 @@ def _least_fit(offer: Offer) -> Fit:
     return max(least, Fit.SHAPE if offer.layers else Fit.RUNS) if offer.doubtful else least
 
 
-def _describe_lacking(offer: Offer, candidate: Candidate, tried: TriedReading | None) -> str:
+def _describe_lacking(offer: Offer, candidate: Candidate, reading: Reading) -> str:
     """Say what is not there that code needs; "" if it needs nothing that is known."""
     if module := module_needed_by(candidate.objects):
         return install_first(module, offer.spec)
-    if tried and candidate.makes_instances and (name := attribute_set_elsewhere(tried.reading, candidate.loaded.home)):
-        make = f"give an instance that has it: gradcheck {tried.reading.layer.name} {offer.spec} --adapter FILE.py:make"
+    if candidate.makes_instances and (name := attribute_set_elsewhere(reading, candidate.loaded.home)):
+        make = f"give an instance that has it: gradcheck {reading.layer.name} {offer.spec} --adapter FILE.py:make"
         return f"its forward reads the attribute {name}, which only other code sets; {make}"
     return ""
 
 
-def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReading | None]) -> Identified | None:
+def _nearest(offer: Offer, candidate: Candidate, tries: list[Tried]) -> Identified | None:
     """Return the layer that code does best as, though it reproduces none; None for a class that others complete."""
-    best = max(tries, key=lambda name: _fit(tries[name]))
-    reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
-    activation = next(filter(None, (_activation(tried.reading) for tried in tries.values() if tried)), "")
+    best = max(tries, key=lambda tried: tried.fit)
+    name, reached, is_usual = _name(best), best.fit, not any(tried.reading.notes for tried in tries)
+    activation = next(filter(None, (_activation(tried.reading) for tried in tries)), "")
     why = ""
-    if candidate.makes_instances and reached is Fit.RUNS and known_words(best).has_packings:
-        why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
-        why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+    if candidate.makes_instances and reached is Fit.RUNS and known_words(name).has_packings:
+        why = f"{offer.names[0]} does not do as {LAYERS[name].title_with_article} in any form that is known; "
+        why += f"write two functions that do, and check them: gradcheck {name} FILE.py"
     elif activation:
         why = f"it takes `{activation}`, and does not do as the layer does without one"
-    elif reached is Fit.FAILS and not candidate.makes_instances and (guess := _guessed(tries[best])):
+    elif reached is Fit.FAILS and not candidate.makes_instances and (guess := _guessed(best.reading)):
         why = f"it takes `{guess}`, of which the meaning is not known, and does not run with an array of the layer's"
     if why:
-        return Identified(layer=best, reason=why, open=True)
+        return Identified(layer=name, reason=why, open=True)
     if not candidate.makes_instances:
-        return Identified(layer=best, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
-    is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
-    varies = known_words(best).varies or LAYERS[best].loss
-    return None if is_open and is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
+        return Identified(layer=name, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
+    is_open = reached < Fit.SHAPE or _lacks_gradients(best)
+    varies = known_words(name).varies or LAYERS[name].loss
+    return None if is_open and is_base(candidate) else Identified(layer=name, open=is_open, varies=varies)
 
 
-def _may_be_another(candidate: Candidate, tried: TriedReading) -> bool:
-    """Tell whether what does as a layer forward does not backward: functions that raise may be for vectors alone."""
-    return _lacks_gradients(tried) if candidate.makes_instances else right_gradients(tried.reading) == RAISES
-
-
-def _guessed(tried: TriedReading | None) -> str:
+def _guessed(reading: Reading) -> str:
     """Name an argument of forward whose name is that of no input, and which is given one for its place; "" for none."""
-    words = tried.reading.vocabulary.inputs if tried else {}
-    slots = [slot for slot in tried.reading.forward if slot.kind is SlotKind.INPUT] if tried else []
+    words = reading.vocabulary.inputs
+    slots = [slot for slot in reading.forward if slot.kind is SlotKind.INPUT]
     return next((slot.name for slot in slots if word(slot.name) not in (*words[slot.key], word(slot.key))), "")
 
 
@@ -160,9 +140,9 @@ def _open_to(candidate: Candidate) -> list[Layer]:
     return [layer for layer in layers if not (words[layer.name].parameters or len(words[layer.name].arguments) > 1)]
 
 
-def _lacks_gradients(tried: TriedReading | None) -> bool:
+def _lacks_gradients(tried: Tried) -> bool:
     """Tell whether code does not run as a layer, or does not return gradients of its shapes."""
-    return tried is None or tried.fit is Fit.FAILS or right_gradients(tried.reading) < 0
+    return tried.fit is Fit.FAILS or right_gradients(tried.reading) < 0
 
 
 def is_base(candidate: Candidate) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -28,7 +28,6 @@ from gradcheck_cli.implementation.finding.names import (
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.load import Loader
-from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -38,8 +37,6 @@ _NO_GRADIENTS = {
     *("probs", "prob", "probabilities", "p", "softmax", "scores", "preds", "pred", "ypred", "yhat", "predictions"),
     *("cache", "logits", "out", "output", "acc", "accuracy"),
 }
-
-_NARROW = "float32"  #: the dtype of code that is checked in no other: of float64 it would be told to keep it
 
 _ACCEPTED = "give FILE.py, a package's folder or package.module"
 
@@ -55,7 +52,6 @@ class Offer:
     doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
     made_with: tuple[str, ...] = ()  #: what the constructor of a class must be given
-    dtype: str = ""  #: in which functions compute by what they say, as `np.zeros(n, np.float32)` does; "" for any
 
 
 @frozen
@@ -128,7 +124,7 @@ def _may_return_both(name: str, function: Any) -> bool:
 
     Unless something is subtracted from `probs` in place, which makes them the gradient.
     """
-    source = _source_of(function)
+    source = source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
     returned = returned_names(function)
@@ -138,20 +134,12 @@ def _may_return_both(name: str, function: Any) -> bool:
     return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 
-def _source_of(function: Any) -> str:
+def source_of(function: Any) -> str:
+    """Return the source of a function; "" if it cannot be found."""
     try:
         return inspect.getsource(function)
     except (OSError, TypeError):
         return ""
-
-
-def _says_narrow(code: Iterable[Any]) -> bool:
-    """Tell whether code computes in a narrow dtype by what it, or a function it calls, says: `x.float()`."""
-    passes = [function for value in code for function in (expanded((value,)) if inspect.isclass(value) else (value,))]
-    called = [f.__globals__.get(name) for f in filter(inspect.isfunction, passes) for name in names_read(f)]
-    called = [vars(one).get("__init__") if inspect.isclass(one) else one for one in called]
-    sources = [_source_of(each) for each in (*passes, *filter(inspect.isfunction, called))]
-    return any(_NARROW in source or ".float()" in source for source in sources)
 
 
 def _offer(
@@ -172,7 +160,6 @@ def _offer(
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
         made_with=_required(have[names[0]]) if len(passes) == 1 else (),
-        dtype=_NARROW if len(passes) != 1 and _says_narrow([have[name] for name in names]) else "",
     )
 
 

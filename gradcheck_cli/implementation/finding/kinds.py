@@ -60,37 +60,31 @@ ONE_HOT = Kind("one-hot", 2)
 COLUMN = Kind("array", 2, 1)  #: with a last axis of length 1
 _SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _TARGETS = [LABELS[0], ONE_HOT, Kind("binary", 2), ARRAYS[0], LABELS[1], Kind("binary", 1), ARRAYS[1]]
-_KINDS = {
-    "labels": [*LABELS, *ARRAYS],
-    "numbers": [*NUMBERS, *ARRAYS],
-    "arrays": [*ARRAYS, Kind("labels", 1), COLUMN],  # no number: with 1 in its place much that is wrong would be right
-}
 
 
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
+    name = word(slot.name)
     if slot.value is Role.TARGETS:
-        return [LABELS[1], *_TARGETS] if word(slot.name).startswith("caption") else _TARGETS
+        return [LABELS[1], *_TARGETS] if name.startswith("caption") else _TARGETS
     if slot.value is Role.DATA:
         return [*_arrays(2, 4), LABELS[0], *_arrays(1, 3)]
     if slot.value is Role.PENALTY:
         return [_HALF]
     if slot.value is Role.SIZE:
-        return _kinds_of_sizes(slot, word(slot.name))
+        return _kinds_of_sizes(slot, name)
     name = _word_of(slot)
     if "onehot" in name:
-        return [ONE_HOT, *_KINDS["labels"]]
+        return [ONE_HOT, *LABELS, *ARRAYS]
     if _OFFSET.match(name):
         return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
     if is_data(slot):
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
-    return _KINDS[
-        "labels"
-        if name in _LABELS
-        else "numbers"
-        if name in NUMBER_NAMES or slot.whole or _says_size(slot)
-        else "arrays"
-    ]
+    if name in _LABELS:
+        return [*LABELS, *ARRAYS]
+    if name in NUMBER_NAMES or slot.whole or (len(slot.name) > 1 and SIZE.match(slot.name)):
+        return [*NUMBERS, *ARRAYS]
+    return [*ARRAYS, LABELS[0], COLUMN]  # no number: with 1 in its place much that is wrong would be right
 
 
 def is_data(slot: Slot) -> bool:
@@ -100,10 +94,6 @@ def is_data(slot: Slot) -> bool:
 
 def _word_of(slot: Slot) -> str:
     return slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
-
-
-def _says_size(slot: Slot) -> bool:
-    return len(slot.name) > 1 and SIZE.match(slot.name) is not None
 
 
 def flag_of(name: str, *, made_with: bool = False) -> str:

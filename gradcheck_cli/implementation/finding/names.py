@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping
 
@@ -110,7 +109,7 @@ def gradient_groups(functions: list[str]) -> list[Names]:
 
 
 def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
-    """Pair passes of all layers: by equal names, then what is left with a name that says less, then by the layer."""
+    """Pair passes of all layers: by equal names, then what is left with a name that says less."""
     found = [pair for pair in matching_pairs(functions) if _may_belong(*pair)]
     for left in _left_over(functions, found):
         fuller = [pair for name in functions if (pair := _in_order(left, name)) and _begins(_stem(name), _stem(left))]
@@ -119,9 +118,6 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
     for left in filter(is_backward, _left_over(functions, found)):
         if not layers_called([left]) or says_gradient([left]):  # as `cross_entropy_loss` and `cross_entropy_backward`
             found += [(name, left) for name in functions if says_loss([name]) and _plain(name) == _plain(left)][:1]
-    for one, other in itertools.combinations(_left_over(functions, found), 2):
-        if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
-            found.append(pair)
     losses = [name for name in functions if says_loss([name]) and not any(name in pair for pair in found)]
     gradients = [name for name in _left_over(functions, found) if says_gradient([name]) and not layers_called([name])]
     return found + ([(losses[0], gradients[0])] if len(losses) == len(gradients) == 1 else [])

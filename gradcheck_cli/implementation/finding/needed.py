@@ -12,8 +12,8 @@ from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SIZE
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.loading.imports import sources
 from gradcheck_cli.implementation.loading.missing import missing_module_of, names_read
-from gradcheck_cli.implementation.loading.source import sources
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 

@@ -68,12 +68,10 @@ def _class_network(cls: type) -> Network | None:
         return None
     if backward and any(is_cotangent(p.name) for p in backward.own):  # that is a layer
         return None
-    if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
-        return None
     steps = {name: step for name, step in zip(_STEPS, (forward, loss, backward), strict=True) if step}
     roles = given.roles if given and not loss else {}
     passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
-    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), given=passed, losses=losses)
+    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(_sizes(cls)), given=passed, losses=losses)
 
 
 def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
@@ -118,8 +116,6 @@ def _function_network(objects: tuple[Any, ...], module: Mapping[str, Any]) -> Ne
         if not (losses and maker):
             return None
         steps = {"forward": first, "loss": step_of(losses[0], holds=True), "backward": step_of(objects[1], holds=True)}
-        if not steps["loss"].takes(Role.OUTPUT) or not steps["backward"].takes(Role.TARGETS):
-            return None
     else:
         is_loss = bool(maker or shared or says_loss(called)) and len(returned) > 1
         if first.takes(Role.OUTPUT) or not (is_loss or _returns_gradients(first)):

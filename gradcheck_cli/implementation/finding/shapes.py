@@ -32,7 +32,7 @@ _MOST_CALLS = 12_500
 _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _LIKELIEST = 4  #: tries in which a class may have gradients of wrong shapes, if one of another is right
-_MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
+_MOST_RANKS = 512  #: combinations of numbers of axes in which a gradient may be right: those of nine arrays
 
 #: Lengths that code may be written for, and of how many arguments they are tried.
 _FIXED, _FEW = (2, 4), 2
@@ -129,7 +129,13 @@ class _Search(TargetProbe):
                 return self._checked(guess)
             if wrong is None and self._is_usual(guess) and self._says_gradient(guess):
                 wrong = guess
-        return self._checked(wrong) if wrong else misshapen
+        return self._checked(wrong) if wrong else misshapen or self._with_failing_backward()
+
+    def _with_failing_backward(self) -> tuple[FunctionCase, ...]:
+        """Return a case of a single array on which forward with a context runs, though backward never does."""
+        starts = [self.all_equal((kind,)) for kind in ARRAYS[:3]] if self.has_context and len(self.slots) == 1 else []
+        cases = [self.case(start) for start in starts if self.forward(start) is not None]
+        return tuple(replace(case, tried=case.flags) for case in cases[:1])
 
     def _starts(self) -> Iterator[Guess]:
         """Yield the first guesses: two likely kinds for each argument, and axes of several blocks; then all kinds."""
@@ -187,9 +193,7 @@ class _Search(TargetProbe):
         most = max(kind.rank for kind in guess.kinds)
         if Kind("labels", most) in guess.kinds:
             combinations = [with_ranks(guess.kinds, most, rank) for rank in range(1, most)]
-        elif np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
-            combinations = [tuple(one if k.name == "array" else k for k in guess.kinds) for one in ARRAYS[:3]]
-        for kinds in combinations:
+        for kinds in itertools.islice(combinations, _MOST_RANKS):
             if found := self.agreeing(self.like(guess, kinds)):
                 raise AmbiguousShapesError(self.case(found), self.case(guess))
         return guess

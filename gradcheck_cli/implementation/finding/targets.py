@@ -86,8 +86,6 @@ def says_gradient(reading: Reading) -> bool:
     if reading.code.backward is None:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
-    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
-        return True
     if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True
     return names.says_gradient([backward]) or backward in (f"d{forward}", f"d_{forward}")

@@ -14,9 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gradcheck_cli.implementation.loading.packages import imported_names, in_library
+from gradcheck_cli.implementation.loading.imports import imported_names, imports_binary, in_library, is_around, sources
 from gradcheck_cli.implementation.loading.paths import read_source, split_spec
-from gradcheck_cli.implementation.loading.source import imports_binary, is_around, sources
 
 #: Modules, built-in names and methods by which code reaches for files, other code or the system.
 _MODULES = {

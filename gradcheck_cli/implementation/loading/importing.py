@@ -10,13 +10,14 @@ import os
 import sys
 import traceback
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.loading.imports import name_within, parse_file
 from gradcheck_cli.implementation.loading.notebook import (
     WARNINGS,
     NotebookLoader,
@@ -24,7 +25,6 @@ from gradcheck_cli.implementation.loading.notebook import (
     is_notebook,
     run_statements,
 )
-from gradcheck_cli.implementation.loading.packages import name_within, parse_file
 
 
 class _PathEntry(str):
@@ -34,28 +34,20 @@ class _PathEntry(str):
 
 
 @contextmanager
-def importable(roots: list[Path]) -> Iterator[Callable[[Path], None]]:
+def importable(roots: list[Path], last: Iterable[Path] = ()) -> Iterator[None]:
     """Put folders on the path, and hide in this block those that were put there for other implementations.
 
-    They stay, because code may import at its first call. The function that is given adds one more folder.
+    They stay, because code may import at its first call. What is nowhere else is looked for in the `last` ones.
     """
     others = [entry for entry in sys.path if isinstance(entry, _PathEntry)]
     before = [entry for entry in sys.path if not isinstance(entry, _PathEntry)]
-    own = [_PathEntry(root) for root in roots]
-
-    def update() -> None:
-        sys.path[:] = [*own, *(entry for entry in before if entry not in own)]
-        importlib.invalidate_caches()
-
-    def add(folder: Path) -> None:
-        own.append(_PathEntry(folder))
-        update()
-
-    update()
+    own, after = [_PathEntry(root) for root in roots], [_PathEntry(root) for root in last]
+    sys.path[:] = [*own, *(entry for entry in before if entry not in own), *after]
+    importlib.invalidate_caches()
     try:
-        yield add
+        yield
     finally:
-        sys.path[:] = list(dict.fromkeys([*own, *others, *before]))
+        sys.path[:] = list(dict.fromkeys([*own, *others, *before, *after]))
 
 
 @dataclass(frozen=True)
@@ -65,6 +57,7 @@ class FileModule:
     file: Path
     top: Path | None  #: the topmost folder of its package, where it has relative imports
     roots: list[Path]  #: the folders to import from
+    others: list[Path]  #: those to import from what is nowhere else: that of the package
 
     @property
     def prefix(self) -> str:
@@ -108,7 +101,7 @@ class FileModule:
         new = [name for name in set(sys.modules) - before if not f"{name}.".startswith(f"{self.prefix}.")]
         places = {name: _places(sys.modules[name]) for name in new}  # all before a package is gone
         for name, found in places.items():
-            if any(place.is_relative_to(root) for place in found for root in self.roots):
+            if any(place.is_relative_to(root) for place in found for root in (*self.roots, *self.others)):
                 del sys.modules[name]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.implementation.loading.packages import in_library
+from gradcheck_cli.implementation.loading.imports import in_library
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:
@@ -61,18 +61,9 @@ _HINTS = (
     _Hint("SyntaxError", r"call to '(print|exec)'", "", "Python 2's {0}; it is a function now"),
     _Hint("SyntaxError", "", r"\bprint\s+[\"'\w]", "Python 2's print; it is a function now"),
     _Hint("SyntaxError", "", _OLD_SYNTAX, "this is Python 2; write it in Python 3"),
-    _Hint("TabError", "", "", "Python 2 took a tab for eight blanks; indent with blanks only"),
     _Hint(_TYPES, f"{_FLOAT_FOR_INTEGER}|{_FLOAT_INDICES}", r"(?<!/)/(?!/)", _DIVISION),
     _Hint(_TYPES, _FLOAT_FOR_INTEGER, "", "a size is a float, mostly because of a `/` before this line; write `//`"),
     _Hint(_TYPES, _FLOAT_INDICES, "", "indices or counts are floats; write `//` for `/`, or compare for a mask"),
-    _Hint("TypeError", r"'(dict_\w+|map|filter|zip)' object is not subscriptable", "", "write list(...) around it"),
-    _Hint("TypeError", r"object of type '(map|filter|zip)' has no len", "", "lazy since Python 3; write list(...)"),
-    _Hint("TypeError", r"'(range)' object does not support item assignment", "", "write list(range(...))"),
-    _Hint("AttributeError", "'dict' object has no attribute 'has_key'", "", "gone in Python 3; write key in d"),
-    _Hint("AttributeError", r"'dict' object has no attribute '(?:iter|view)(\w+)'", "", "write .{0}()"),
-    _Hint("AttributeError", r"object has no attribute 'next'", "", "gone in Python 3; write next(iterator)"),
-    _Hint("AttributeError", r"module 'time' has no attribute 'clock'", "", "gone; write time.perf_counter()"),
-    _Hint("ImportError", r"cannot import name 'i(\w+)' from 'itertools'", "", "gone in Python 3; write {0}"),
     _Hint("ValueError", "inhomogeneous shape", "", "NumPy 1.24 no longer makes ragged arrays; pass dtype=object"),
     _Hint(r"\w*TypeError", "annot cast ufunc '.*float.*int", "", "NumPy no longer writes floats into an integer array"),
 )

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -19,10 +19,7 @@ from gradcheck_cli.guard.frames import innermost_frame, user_frames
 from gradcheck_cli.guard.state import current_folder, preserve_basics
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.importing import FileModule, importable
-from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
-from gradcheck_cli.implementation.loading.missing import Missing
-from gradcheck_cli.implementation.loading.notebook import WARNINGS
-from gradcheck_cli.implementation.loading.packages import (
+from gradcheck_cli.implementation.loading.imports import (
     imported_names,
     module_in,
     package_root,
@@ -30,6 +27,9 @@ from gradcheck_cli.implementation.loading.packages import (
     relative_top,
     search_folders,
 )
+from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
+from gradcheck_cli.implementation.loading.missing import Missing
+from gradcheck_cli.implementation.loading.notebook import WARNINGS
 from gradcheck_cli.text.clean import clean, escaped, text_of, type_name
 
 #: How many folders above a file are looked into, to say where a module would be found: a repository is seldom deeper.
@@ -76,12 +76,13 @@ class Loader:
         file = path / "__init__.py" if path.is_dir() else path
         with _explain_failure(home, file):
             tree = parse_file(file)
-        wanted = FileModule(file, relative_top(file, tree), search_folders(file, imported_names(tree)))
+        roots, package = search_folders(file, imported_names(tree)), package_root(file)
+        wanted = FileModule(file, relative_top(file, tree), roots, [package] if package else [])
         if wanted.name in sys.modules:
             return _loaded(home, sys.modules[wanted.name])
         before = set(sys.modules)
         try:
-            return self._load(lambda: wanted.run(before), home, file, wanted.roots)
+            return self._load(lambda: wanted.run(before), home, file, importable(wanted.roots, wanted.others))
         except BaseException:
             wanted.remove()
             raise
@@ -97,19 +98,17 @@ class Loader:
         if home in sys.modules:
             return _loaded(home, sys.modules[home])
         try:
-            return self._load(lambda: importlib.import_module(home), home, None, [Path(self.folder)])
+            importing = importable([Path(self.folder)])
+            return self._load(lambda: importlib.import_module(home), home, None, importing)
         except _NoSuchModuleError:
             return None
 
-    def _load(self, run: Callable[[], ModuleType], home: str, file: Path | None, roots: list[Path]) -> Loaded:
-        """Load; where an import fails look in the folder of the package, then put something in its place; try again."""
+    def _load(
+        self, run: Callable[[], ModuleType], home: str, file: Path | None, importing: AbstractContextManager[None]
+    ) -> Loaded:
+        """Load; where an import fails put something in its place, and try again."""
         missing, warnings = Missing(file=home), list[str]()
-        with (
-            _explain_failure(home, file),
-            preserve_basics(),
-            _stdout_to_stderr() as printed,
-            importable(roots) as add_folder,
-        ):
+        with _explain_failure(home, file), preserve_basics(), _stdout_to_stderr() as printed, importing:
             while True:
                 printed.truncate(printed.seek(0))  # what a try prints that fails is printed again by the next
                 try:
@@ -121,16 +120,11 @@ class Loader:
                         raise
                     if file is None and f"{home}.".startswith(f"{name}."):
                         raise _NoSuchModuleError from error
-                    package = package_root(file) if file else None
-                    if package and package not in roots and module_in(package, name):
-                        roots.append(package)
-                        add_folder(package)
-                        continue
                     missing.names.append(name)
                     warnings.append(self._warning(error, name, home, file))
                 else:
                     if warnings:
-                        vars(module)[WARNINGS] = [*warnings, *vars(module).get(WARNINGS, ())]
+                        vars(module)[WARNINGS] = [*warnings, *_loaded(home, module).warnings]
                     return _loaded(home, module)
 
     def _warning(self, error: ModuleNotFoundError, name: str, home: str, file: Path | None) -> str:
@@ -166,8 +160,9 @@ class _NoSuchModuleError(Exception):
 
 
 def _loaded(home: str, module: ModuleType) -> Loaded:
-    """Return a module with the warnings of its first load."""
-    return Loaded(home=home, module=module, warnings=tuple(vars(module).get(WARNINGS, ())))
+    """Return a module with the warnings of its first load, unless its code put something else in their place."""
+    warnings = vars(module).get(WARNINGS)
+    return Loaded(home=home, module=module, warnings=tuple(warnings) if isinstance(warnings, list) else ())
 
 
 @contextmanager
@@ -212,17 +207,5 @@ def _place_of_syntax(error: SyntaxError, path: Path | None) -> str:
 def _reason(error: BaseException) -> str:
     frames = user_frames(error)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    if call := _call_of_program(error):
-        return f'it calls {call} when it is imported{place}; put that under `if __name__ == "__main__":`'
     message = clean(text_of(error).strip().partition("\n")[0])
     return f"{type_name(error)}: {message}".rstrip(": ") + legacy_hint(error, frames) + place
-
-
-def _call_of_program(error: BaseException) -> str | None:
-    """Name the call that ended the import, if it is one that only a program makes."""
-    if isinstance(error, SystemExit):
-        code = text_of(error.code)
-        shown = repr(code) if isinstance(error.code, str) else code
-        return "exit()" if error.code is None else f"exit({clean(shown)})"
-    # What input() says where nobody is there to answer; what reads files says something else.
-    return "input()" if isinstance(error, EOFError) and text_of(error) == "EOF when reading a line" else None

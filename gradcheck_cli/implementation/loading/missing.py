@@ -16,7 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from gradcheck_cli.implementation.calling import MissingImportError
-from gradcheck_cli.implementation.loading.packages import in_library
+from gradcheck_cli.implementation.loading.imports import in_library
 
 _OWN = str(Path(__file__))
 
@@ -84,14 +84,9 @@ class _MissingModule(ModuleType):
         self.__dict__["_missing"] = missing
 
     def __getattr__(self, name: str) -> object:
-        missing = self.__dict__["_missing"]
         if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
-        if name != "__version__":
-            return _StandIn(self.__name__, missing, name)
-        if not missing.loading:
-            raise missing.error(self.__name__)
-        return "0"  # text in which a number can be looked for: older than any that is asked for
+        return _StandIn(self.__name__, self.__dict__["_missing"], name)
 
 
 class _StandIn:

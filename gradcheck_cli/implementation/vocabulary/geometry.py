@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -99,11 +100,10 @@ def _padding_word(sizes: Sizes) -> str:
 
 
 def _always_same(sizes: Sizes) -> str | None:
-    try:
-        fits = _padding_word(sizes) == "same" or sizes["kernel"] == (1, 1)
-    except ValueError:
-        fits = False
-    return None if fits else 'it always pads as "same" does: at stride 1, by (kernel - 1) / 2'
+    with contextlib.suppress(ValueError):
+        if _padding_word(sizes) == "same" or sizes["kernel"] == (1, 1):
+            return None
+    return 'it always pads as "same" does: at stride 1, by (kernel - 1) / 2'
 
 
 def _identity(z: object) -> object:
@@ -134,7 +134,7 @@ SIZES = {
     "H": number("H", "H {,in,input,image}height inh hin"),
     "W": number("W", "{,in,input,image}width inw win"),
     "V": number("V", "V vocab{,size} numembeddings numwords nwords inputdim", shapes=True),
-    "D": number("D", "D dim {n,num,in,input}features {in,input}{size,dim} nin ninputs", shapes=True),
+    "D": number("D", "D dim {n,num,in,input}features {in,input}{size,dim,nodes} nin ninput{,s} fanin", shapes=True),
     "M": number("M", "M {out,output}{features,size,dim} nout units", shapes=True),
 }
 

@@ -8,7 +8,7 @@ columns, steps first or last.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -110,44 +110,33 @@ def _names(patterns: str, gate: str) -> tuple[str, ...]:
 
 def _weights(gates: Mapping[str, str], *, apart: bool) -> Iterator[tuple[str, dict[str, Part]]]:
     """Yield how weights may be divided: by title, the arrays of the code."""
-    count = len(gates)
-    each = (
-        [(f"[{letter}]", word, (k,)) for k, (letter, word) in enumerate(gates.items())]
-        if apart
-        else [("", "", tuple(range(count)))]
-    )
+    whole = [("", "", tuple(range(len(gates))))]
+    each = [(f"[{letter}]", word, (k,)) for k, (letter, word) in enumerate(gates.items())] if apart else whole
     by_gate = ", a matrix for each gate" if apart else ""
-    last = [float(k != count - 1) for k in range(count)] if "n" in gates else []  # the second bias of n is not b
+    firsts = [1.0 if letter == "n" else 0.5 for letter in gates]  # the second bias of n is not b
+    seconds = [1 - share for share in firsts]
 
-    def part(
-        stacked: str, patterns: str, gate: str, blocks: tuple[int, ...], shares: list[float] | None = None
-    ) -> Part:
-        return Part(
-            names=_names(patterns, gate),
-            stacked=tuple(stacked.split()),
-            blocks=blocks,
-            shares=tuple(shares[k] for k in blocks) if shares else (),
-        )
+    def parts(*families: tuple[str, str, str, Sequence[float]]) -> dict[str, Part]:
+        """Return the arrays of families: what they are called here, what is stacked in them, their names and shares."""
+        return {
+            f"{key}{at}": Part(
+                _names(patterns, gate), (*stacked.split(),), blocks, tuple(shares[k] for k in blocks if shares)
+            )
+            for key, stacked, patterns, shares in families
+            for at, gate, blocks in each
+        }
 
-    bias = {f"b{at}": part("b", _BIAS if apart else f"{_BIAS} {_BIAS_WHOLE}", gate, ks) for at, gate, ks in each}
+    bias = "b", "b", _BIAS if apart else f"{_BIAS} {_BIAS_WHOLE}", ()
     for place, style in enumerate(_STYLES):
         more = ("",) * 4 if apart or place else _WHOLE
         x, h, first, second = (f"{usual} {other}" for usual, other in zip(style, more, strict=True))
-        matrices = {f"Wx{at}": part("Wx", x, gate, ks) for at, gate, ks in each}
-        matrices |= {f"Wh{at}": part("Wh", h, gate, ks) for at, gate, ks in each}
-        yield by_gate, {**matrices, **bias}
-        half = [0.5] * count
-        firsts = [1 - 0.5 * share for share in last] or half
-        seconds = [0.5 * share for share in last] or half
-        two = {f"bx{at}": part("b", first, gate, ks, firsts) for at, gate, ks in each}
-        two |= {f"bh{at}": part("b", second, gate, ks, seconds) for at, gate, ks in each}
-        yield f"{by_gate}, two biases", {**matrices, **two}
-    for stacked in ("Wh Wx", "Wx Wh"):
-        title = f"{by_gate}, W = [{'; '.join(stacked.replace('W', '').split())}]"
-        yield title, {**{f"W{at}": part(stacked, _STACKED, gate, ks) for at, gate, ks in each}, **bias}
-    for stacked in ("b Wx Wh", "Wx Wh b", "b Wh Wx", "Wh Wx b"):
-        title = f"{by_gate}, W = [{'; '.join('1' if one == 'b' else one[1:] for one in stacked.split())}]"
-        yield title, {f"W{at}": part(stacked, _STACKED, gate, ks) for at, gate, ks in each}
+        matrices = ("Wx", "Wx", x, ()), ("Wh", "Wh", h, ())
+        yield by_gate, parts(*matrices, bias)
+        yield f"{by_gate}, two biases", parts(*matrices, ("bx", "b", first, firsts), ("bh", "b", second, seconds))
+    for stacked in ("Wh Wx", "Wx Wh", "b Wx Wh", "Wx Wh b", "b Wh Wx", "Wh Wx b"):
+        rows = ["1" if one == "b" else one[1:] for one in stacked.split()]
+        biases = [] if "1" in rows else [bias]
+        yield f"{by_gate}, W = [{'; '.join(rows)}]", parts(("W", stacked, _STACKED, ()), *biases)
 
 
 def _data(states: tuple[str, ...], *, sequence: bool) -> dict[str, Part]:

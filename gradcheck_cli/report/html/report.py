@@ -55,7 +55,7 @@ class HtmlReport:
 
     def finish(self, summary: Summary) -> None:
         """Write the document."""
-        findings = self._sorted_findings()
+        findings = self._grades.all_findings()[::-1]
         failures: dict[tuple[str, str], list[int]] = {}
         for number, one in enumerate(findings, 1):
             failures.setdefault(_key(one.result), []).append(number)
@@ -73,13 +73,6 @@ class HtmlReport:
             explain_terms(),
         ]
         self._stream.write(page(f"{title} - {self._run.program}", body, good=summary.verdict is Verdict.PASS))
-
-    def _sorted_findings(self) -> list[Finding]:
-        """Return the findings, the worst implementation and the most frequent failure first."""
-        order = {key: number for number, (key, _) in enumerate(self._grades.items()[::-1])}
-        frequent_first = self._grades.findings.all()
-        frequent_first.reverse()
-        return sorted(frequent_first, key=lambda one: order.get(_key(one.result), 0))
 
     def _findings_section(self, findings: list[Finding], *, folded: bool) -> Html | None:
         if not findings:

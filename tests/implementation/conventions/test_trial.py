@@ -261,25 +261,6 @@ def test_a_parameter_has_the_shape_of_its_gradient(given: str, returned: str, ve
         assert ("(1, C, 1, 1)" in convention) is (returned == WIDE)
 
 
-COLUMNS = """
-def linear_forward(A, W, b):
-    return W @ A + b, (A, W)
-
-
-def linear_backward(dZ, cache):
-    A, W = cache
-    return W.T @ dZ, dZ @ A.T, dZ.sum(axis=1, keepdims=True)
-"""
-
-
-def test_samples_may_be_columns(tmp_path: Path) -> None:
-    convention, found = results(tmp_path / "right.py", "affine", COLUMNS)
-    assert convention.endswith("samples as columns")
-    assert counts(found) == {"pass": 6, "skip": 1}
-    wrong = results(tmp_path / "wrong.py", "affine", COLUMNS.replace("dZ @ A.T", "2 * dZ @ A.T"))[1]
-    assert counts(wrong) == {"fail": 6, "skip": 1}
-
-
 #: Layers without a bias, as functions and as a class.
 UNBIASED = {
     "functions": """

@@ -16,7 +16,7 @@ from gradcheck_cli.implementation.finding import names
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.finding.folder import pattern_below, with_passes
 from gradcheck_cli.implementation.finding.identify import Identified, identify_layer
-from gradcheck_cli.implementation.finding.inventory import take_inventory
+from gradcheck_cli.implementation.finding.inventory import candidate_of, take_inventory
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
@@ -50,7 +50,7 @@ NAMED = {
     "multihead_attention_forward,multihead_attention_backward": "multihead-attention",
     "gru_step_forward,gru_step_backward": "gru-step",
     "gru_forward,gru_backward": "gru",
-    "tanh_fwd_loop,tanh_bwd_vectorized": "tanh",
+    "tanh_fwd,tanh_bwd_vectorized": "tanh",
     "gelu_forward,gelu_backward": "gelu",
     "softmax_forward,softmax_backward": "softmax-activation",
     "log_softmax_forward,log_softmax_backward": "log-softmax",
@@ -143,7 +143,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def found(text: str, spec: str = "layers.py") -> dict[str, Identified | None]:
     Path(spec.partition(":")[0]).write_text(f"import numpy as np\n{text}", encoding="utf-8")
     offers = take_inventory(spec, Loader()).offers
-    layers = {",".join(offer.names): identify_layer(offer, Loader()) for offer in offers}
+    layers = {",".join(offer.names): identify_layer(offer, candidate_of(offer, Loader())) for offer in offers}
     return {names: one and replace(one, open=False) for names, one in layers.items()}
 
 
@@ -426,7 +426,7 @@ def test_a_class_that_takes_some_parameters_says_which(text: str, layer: str, re
     with pytest.raises(ImplementationNotFoundError, match=re.escape(reason)):
         find(f"layers.py:{text.split()[1].strip(':')}", LAYERS[layer])
     for offer in take_inventory("layers.py", Loader()).offers:
-        identify_layer(offer, Loader())
+        identify_layer(offer, candidate_of(offer, Loader()))
 
 
 @pytest.mark.parametrize("name", ["sigmoid_cross_entropy", "tanh_loss", "relu_cost", "conv_loss", "sigmoid_bce_loss"])

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.finding.examine import examine
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.identify import identify_layer, is_its_own
 from gradcheck_cli.implementation.finding.inventory import take_inventory
-from gradcheck_cli.implementation.finding.unknown import try_shapes
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
@@ -111,14 +110,10 @@ class Form:
             return
         loader = Loader()
         for offer in take_inventory(spec, loader).offers:
-            identified = identify_layer(offer, loader)
-            tried = try_shapes(offer, loader) if not identified or identified.open or identified.varies else None
-            if identified and not is_its_own(identified, tried):
-                assert not identified.reason, identified.reason
-                assert identified.layer == self.layer or not self.layer, f"it is taken for {identified.layer}"
-                layer = LAYERS[identified.layer]
-                yield find(offer.spec, layer, loader=loader), layer.standard()
-            elif tried:
-                assert not tried.reason, tried.reason
-                assert self.layer in ("", "function"), "it is taken for no known layer"
-                yield find(offer.spec, LAYERS["function"], loader=loader, case=tried.cases[0]), tried.cases
+            if not (one := examine(offer, loader)):
+                continue
+            assert not one.reason, one.reason
+            assert self.layer in ("", one.layer), f"it is taken for {one.layer}"
+            case = one.cases[0] if one.cases else None
+            found = find(offer.spec, LAYERS[one.layer], loader=loader, case=case)
+            yield found, one.cases or LAYERS[one.layer].standard()

@@ -147,3 +147,15 @@ def test_flags_that_a_command_gives_arguments() -> None:
     assert flag_of("n_out", made_with=True) == "--value n_out=3"
     for name in ("activation", "activation_prime", "act_fn", "loss_function"):
         assert flag_of(name, made_with=True) == ""
+
+
+def test_a_backward_pass_that_raises_for_all_shapes_is_an_error(tmp_path: Path, gradcheck: Program) -> None:
+    text = (
+        "class Total:\n    @staticmethod\n    def forward(ctx, x):\n        ctx.kept = x\n        return x.sum()\n\n"
+        "    @staticmethod\n    def backward(ctx, dout):\n        (x,) = (ctx.kept,)\n"
+        "        return dout * np.ones_like(x)\n"
+    )
+    assert {one["verdict"] for one in _results(tmp_path, gradcheck, text)} == {"pass"}
+    (wrong,) = _results(tmp_path, gradcheck, text.replace("(x,) = (ctx.kept,)", "x = ctx.saved"))
+    assert wrong["verdict"] == "error"
+    assert "backward raised AttributeError" in wrong["reason"]

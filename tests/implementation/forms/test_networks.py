@@ -9,9 +9,9 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.finding.examine import examine
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.finding.inventory import take_inventory
-from gradcheck_cli.implementation.finding.unknown import try_shapes
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
@@ -701,7 +701,7 @@ def results_of(path: Path, text: str) -> list[CaseResult]:
     """Return the results of the network at the end of a file, on the first two cases that are found by trying."""
     path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
     offers = take_inventory(str(path), Loader()).offers
-    tried = [(offer, found) for offer in offers if (found := try_shapes(offer, Loader())) and found.cases]
+    tried = [(offer, found) for offer in offers if (found := examine(offer, Loader())) and found.cases]
     offer, found = tried[-1]
     return [check_case(case, find(offer.spec, LAYERS["function"], case=case), Settings()) for case in found.cases[:2]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.implementation.finding.identify import Identified, identify_layer
+from gradcheck_cli.implementation.finding.examine import Examined, examine
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.loading.load import Loader
 from tests.implementation.forms.checked import Form
@@ -335,7 +335,7 @@ def test_a_class_called_after_a_layer_may_be_one_step(tmp_path: Path) -> None:
         path = tmp_path / f"{layer}.py"
         path.write_text(f"import numpy as np\n\n\n{text.replace('RNNCell', 'RNN')}", encoding="utf-8")
         (offer,) = take_inventory(str(path), Loader()).offers
-        assert identify_layer(offer, Loader()) == Identified(layer=layer)
+        assert examine(offer, Loader()) == Examined(layer=layer)
 
 
 def test_a_step_without_the_gradient_of_its_data_is_skipped(tmp_path: Path, gradcheck: Program) -> None:

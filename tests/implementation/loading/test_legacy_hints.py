@@ -35,7 +35,6 @@ UNREADABLE = {
     "x = 10L": PYTHON_2,
     "x = 017": PYTHON_2,
     "x = `y`": PYTHON_2,
-    "if 1:\n\tx = 1\n        y = 2": "Python 2 took a tab for eight blanks; indent with blanks only",
 }
 
 #: Lines that raise in a call.
@@ -55,21 +54,12 @@ RAISING = {
     "np.repeat(x, np.array([2.0]), axis=3)": INDICES,
     "x[:, :, (x > 0)[0, 0, 0] * 1.0]": INDICES,
     "rows = 4 / 2; np.zeros((rows // 1, 2))": EARLIER,
-    "{}.has_key(1)": "gone in Python 3; write key in d",
-    "{}.iteritems()": "write .items()",
-    "{}.viewkeys()": "write .keys()",
-    "{1: 2}.keys()[0]": "write list(...) around it",
-    "len(map(abs, [1]))": "lazy since Python 3; write list(...)",
-    "iter([1]).next()": "gone in Python 3; write next(iterator)",
-    "range(3)[0] = 1": "write list(range(...))",
     "np.int(1)": "NumPy no longer has np.int; write int",
     "np.float(1)": "NumPy no longer has np.float; write float",
     "np.product(x)": "NumPy no longer has np.product; write np.prod",
     "np.array([[1], [1, 2]])": "NumPy 1.24 no longer makes ragged arrays; pass dtype=object",
     "n = np.arange(3); n += 0.5": "NumPy no longer writes floats into an integer array",
     "import cPickle": "Python 2's cPickle; write import pickle",
-    "from itertools import izip": "gone in Python 3; write zip",
-    "import time; time.clock()": "gone; write time.perf_counter()",
 }
 
 

@@ -15,9 +15,8 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.imports import package_root, parse_file, sources
 from gradcheck_cli.implementation.loading.load import Loader
-from gradcheck_cli.implementation.loading.packages import package_root, parse_file
-from gradcheck_cli.implementation.loading.source import sources
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
