@@ -27,8 +27,7 @@ def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:
     right = partial(_backward, case, stride=convolution.stride, pad=convolution.pad)
     yield from turned_kernels(right, axes, "Forward and backward both multiply by w as it is.")
     for code, cause, remedy, stride, pad in displaced_windows(convolution):
-        gradients = partial(_without_bias, case, stride, pad)
-        yield Fault(code, cause, remedy, gradients)
+        yield Fault(code, cause, remedy, partial(_backward, case, stride=stride, pad=pad))
     yield from confused_rows(right, axes)
 
 
@@ -43,13 +42,6 @@ def _backward(
     seen = resized(np.pad(cotangent, ((0, 0), (0, 0), (pad[0], 0), (pad[1], 0))), sizes)
     dx, dw, _ = conv_transpose_backward(seen, (inputs["x"], inputs["w"], {"stride": stride, "pad": 0}))
     return {"x": dx, "w": dw, "b": cotangent.sum(axis=(0, 2, 3))}
-
-
-def _without_bias(
-    case: ConvTransposeCase, stride: Numbers, pad: Numbers, inputs: Gradients, cotangent: Array
-) -> Gradients:
-    found = _backward(case, inputs, cotangent, stride=stride, pad=pad)
-    return {"x": found["x"], "w": found["w"]}
 
 
 def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:

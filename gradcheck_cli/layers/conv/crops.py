@@ -54,10 +54,11 @@ def crops(convolution: Convolution) -> Iterator[Fault]:
 
 
 def _wrong_axes(convolution: Convolution, pad: int, remedy: str) -> Iterator[Fault]:
-    """Yield crops along as many axes as have a pad, but others."""
+    """Yield crops along up to as many axes as have a pad, but others."""
     names = {k: axis.plural for k, axis in enumerate(convolution.case.axes["x"])}
     right = tuple(k for k, axis in enumerate(convolution.case.axes["x"]) if axis.spatial)
-    for axes in itertools.combinations(names, len(right)):
+    wrong = (axes for count in range(1, len(right) + 1) for axes in itertools.combinations(names, count))
+    for axes in wrong:
         if axes != right:
             words = join_names(names[k] for k in axes)
             cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.layers.conv.crops import crops, formulas
 from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts
-from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, too_few_windows, within
+from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, within
 from gradcheck_cli.layers.framework.axes import FILTER, Axis
 from gradcheck_cli.layers.framework.fault import Backward, Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.faults import misread
@@ -112,12 +112,30 @@ def moved_windows(convolution: Convolution) -> Iterator[Fault]:
 
 def missed_windows(convolution: Convolution) -> Iterator[Fault]:
     """Yield loops over fewer windows than there are."""
-    for code, cause, remedy, kept in too_few_windows(convolution.case):
-        yield Fault(code, cause, remedy, partial(_of_part, convolution.backward, kept))
+    case, windows = convolution.case, convolution.case.windows
 
+    def of_first(counts: Sequence[int]) -> Backward:
+        return lambda inputs, cotangent: convolution.backward(inputs, only(cotangent, first(counts)))
 
-def _of_part(right: Backward, kept: tuple[slice, ...], inputs: Gradients, cotangent: Array) -> Gradients:
-    return right(inputs, only(cotangent, kept))
+    right = tuple(w.total for w in windows)
+    every = f"Loop over all of dout: {join_names(f'{w.total} {w.out.plural}' for w in windows)}."
+    for words, counts in confused_counts(case):
+        height, width = case.kernels
+        remedy = f"Take rows from H and {height}, columns from W and {width}; or both from `dout.shape`."
+        yield Fault("size-of-wrong-axis", f"In {{names}} {words}: windows are missed.", remedy, of_first(counts))
+    counted = {
+        f"as many windows are taken as the input has {join_names(w.axis.plural for w in windows)}": [
+            w.size for w in windows
+        ],
+        "windows are counted over the input without its pad": [max(w._replace(pad=0).total, 0) for w in windows],
+        "windows start within the input's size, which leaves out those of the pad": [
+            -(-w.size // w.stride) for w in windows
+        ],
+    }
+    for how, fewer in counted.items():
+        if any(count < full for count, full in zip(fewer, right, strict=True)):
+            cause = f"{{names}} {{be}} summed over the input's size instead of the output's: {how}."
+            yield Fault("loop-over-input-size", cause, every, of_first(fewer))
 
 
 def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:

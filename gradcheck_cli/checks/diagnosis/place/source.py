@@ -63,7 +63,7 @@ class Source:
     def around(self, line: int) -> tuple[str, ast.stmt | None]:
         """Return the name of the innermost function around a line, and the innermost statement on it."""
         name, statement, pending = "<module>", None, list(self.tree.body)
-        while inside := [node for node in pending if _covers(node, line)]:
+        while inside := [node for node in pending if node.lineno <= line <= (node.end_lineno or node.lineno)]:
             statement = inside[-1]
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 name = self.name(statement)
@@ -123,10 +123,6 @@ def _first_line(node: Function | ast.Lambda) -> int:
     """Return the line at which Python says that a function begins: that of its first decorator."""
     decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
     return min([node.lineno, *(one.lineno for one in decorators)])
-
-
-def _covers(node: ast.stmt, line: int) -> bool:
-    return node.lineno <= line <= (node.end_lineno or node.lineno)
 
 
 #: Decorators on one function that are looked through.
