@@ -6,9 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gradcheck_cli.report.style import STYLES, make_table, word
@@ -55,12 +53,12 @@ def _in_short(result: CaseResult) -> str:
     return f"{join_names(names)} {'are wrong' if result.verdict is Verdict.FAIL else 'could not be decided'}"
 
 
-def grade_table(grades: Grades, width: int, *, layers: bool, by: str = "file") -> Table:
+def grade_table(grades: Grades, width: int, *, layers: bool, by: str = "file") -> RenderableType:
     """Make the table.
 
     Args:
         grades: of all implementations.
-        width: of the screen, in columns. Where it is narrow, reasons stand below the names.
+        width: of the screen, in columns. Where it is narrow, reasons stand below the table.
         layers: whether there is a column for the layer.
         by: "file" to keep the rows of one file together, "verdict" not to.
     """
@@ -70,22 +68,25 @@ def grade_table(grades: Grades, width: int, *, layers: bool, by: str = "file") -
         items = sorted(items, key=lambda item: last[_home(item[0][0])])
     short = _shorten([name for (name, _), _ in items])
     names = [_broken(short[name], 2 * width // 5) for (name, _), _ in items]
+    reasons = [clean(grade.reason, _LONGEST) for _, grade in items]
     widest = max(len(line) for name in ["implementation", *names] for line in name.splitlines())
     wide = width >= _WIDE
     table = make_table()
     table.add_column("", no_wrap=True)
     table.add_column("passed", justify="right", no_wrap=True)
     if layers:
-        table.add_column("layer", no_wrap=True)
+        table.add_column("layer", no_wrap=wide, overflow="fold")
     table.add_column("implementation", overflow="fold", width=min(widest, width // 2) if wide else None)
     if wide:
-        table.add_column("why")
-    for name, ((_, layer), grade) in zip(names, items, strict=True):
-        verdict, why = Text(word(grade.verdict), style=STYLES[grade.verdict]), Text(clean(grade.reason, _LONGEST))
-        named = Text(name)
-        beside = [named, why] if wide else [Group(named, Padding(why, (0, 0, 0, 2)))]
-        table.add_row(verdict, grade.passed, *([layer] if layers else []), *(beside if why else [named]))
-    return table
+        table.add_column("why", overflow="fold")  # a command in it is whole, to be typed
+    for name, reason, ((_, layer), grade) in zip(names, reasons, items, strict=True):
+        verdict = Text(word(grade.verdict), style=STYLES[grade.verdict])
+        beside = [Text(reason)] if wide and reason else []
+        table.add_row(verdict, grade.passed, *([layer] if layers else []), Text(name), *beside)
+    if wide or not any(reasons):
+        return table
+    below = [f"{short[name]}: {reason}" for reason, ((name, _), _) in zip(reasons, items, strict=True) if reason]
+    return Group(table, *(Text(f"\n{line}", overflow="fold") for line in below))
 
 
 def _shorten(names: list[str]) -> dict[str, str]:

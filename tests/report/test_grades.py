@@ -77,13 +77,23 @@ pass     1/1  layernorm  layernorm_forward,
 FAIL     0/1  conv       a_spatial_groupnorm_of_mine_forward
                          ,
                          f
-                           dx is N = 6 times the derivative
+
+a_spatial_groupnorm_of_mine_forward,f: dx is N = 6 times the
+derivative
 """
 
 
-def test_names_break_and_reasons_go_below_for_want_of_room() -> None:
+def test_names_break_and_reasons_stand_below_the_table_for_want_of_room() -> None:
     for width, table in (100, WIDE), (60, NARROW):
         assert "".join(f"{line}\n" for line in lines(PAIR, LONG, width=width, layers=True)) == table
+
+
+def test_a_command_in_a_reason_is_whole_at_any_width() -> None:
+    command = "gradcheck function homework/week3/attention.py:" + "attention_forward," * 3 + "attention_backward"
+    skipped = made(Verdict.SKIP, reason=f"no shapes were found; give them: {command} --shape x=2x3")
+    for width in (40, 60, 80, 100):
+        table = "".join(line.removeprefix("skip").strip() for line in lines(skipped, width=width))
+        assert command.rpartition(" ")[2] in table, width
 
 
 def test_rows_of_one_file_stay_together_unless_they_are_sorted_by_verdict() -> None:
