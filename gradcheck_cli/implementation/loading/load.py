@@ -207,5 +207,17 @@ def _place_of_syntax(error: SyntaxError, path: Path | None) -> str:
 def _reason(error: BaseException) -> str:
     frames = user_frames(error)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    if call := _call_of_program(error):
+        return f'it calls {call} when it is imported{place}; put that under `if __name__ == "__main__":`'
     message = clean(text_of(error).strip().partition("\n")[0])
     return f"{type_name(error)}: {message}".rstrip(": ") + legacy_hint(error, frames) + place
+
+
+def _call_of_program(error: BaseException) -> str | None:
+    """Name the call that ended the import, if it is one that only a program makes."""
+    if isinstance(error, SystemExit):
+        code = text_of(error.code)
+        shown = repr(code) if isinstance(error.code, str) else code
+        return "exit()" if error.code is None else f"exit({clean(shown)})"
+    # What input() says where nobody is there to answer; what reads files says something else.
+    return "input()" if isinstance(error, EOFError) and text_of(error) == "EOF when reading a line" else None

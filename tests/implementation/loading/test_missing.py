@@ -38,7 +38,8 @@ UNUSED = {
     "def f(x: Optional[m.T], y: Union[int, m.T], z: list[m.T], w: m.Array['n', 3]): ...\nT = m.T | list[int]\n",
     "an alias": "from no_such_module import Tensor\nArrays = tuple[Tensor, ...] | Tensor | float\n",
     "a condition": "import no_such_module as m\nif m.cuda.is_available() and not m.quiet:\n    raise OSError\n",
-    "a version": "import no_such_module as m\nNEW = m.__version__ >= '2.0'\nassert not NEW\n",
+    "a version": "import no_such_module as m\nNEW = m.__version__ >= '2.0'\nassert not NEW\n"
+    "OLD = tuple(map(int, m.__version__.split('.'))) < (1, 8)\nassert OLD\n",
     "a choice": "import no_such_module as m\nDEVICE = 'gpu' if m.count() > 0 or 'x' in m.names else 'cpu'\n",
     "a type": "import no_such_module as m\nif isinstance(3, m.T) or issubclass(int, m.T):\n    raise OSError\n",
     "a constant": "import no_such_module as m\nTWO = 2 * m.pi + m.e ** 2 - m.eps // 3\nT = -m.pi @ m.q\n",
