@@ -36,6 +36,13 @@ class WrittenDict(dict[str, object]):
 WrittenDict.__name__ = WrittenDict.__qualname__ = "dict"  # as errors of user code call it
 
 
+class WrittenArray(np.ndarray[Any, Any]):
+    """An array that is passed as it is, because it is filled."""
+
+
+WrittenArray.__name__ = WrittenArray.__qualname__ = "ndarray"
+
+
 class Watch:
     """Keeps the copies that user code was given, to see whether it has written into them."""
 
@@ -149,7 +156,7 @@ def describe(value: object) -> str:
 
 def _copy(argument: object) -> object:
     if isinstance(argument, np.ndarray):
-        return copy_as_is(argument)
+        return argument if isinstance(argument, WrittenArray) else copy_as_is(argument)
     return dict(argument) if isinstance(argument, dict) and not isinstance(argument, WrittenDict) else argument
 
 

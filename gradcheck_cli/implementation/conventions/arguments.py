@@ -46,6 +46,7 @@ class Values:
     cache: object = None
     cotangents: Mapping[str, object] = field(default_factory=dict)
     output: object = None
+    filled: Mapping[str, object] = field(default_factory=dict)  #: by the name of the argument
     defaults: Mapping[str, object] = field(default_factory=dict)  #: of forward's own arguments
 
 
@@ -180,6 +181,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
         case SlotKind.SHAPE:
             shape = getattr(values.inputs.get(slot.key), "shape", None)
             return shape[slot.value] if shape and isinstance(slot.value, int) and slot.value < len(shape) else shape
+        case SlotKind.FILLED:
+            return values.filled[slot.name]
         case SlotKind.ARGUMENT:
             raise AssertionError(slot)
         case _:

@@ -77,7 +77,7 @@ def attributes(holder: object) -> dict[str, Any]:
 
 #: Attributes that hold all parameters, and all gradients; reduced.
 COLLECTIONS = ("params", "parameters", "param", "weights", "p", "theta", "vars", "variables", "trainableparams")
-GRADIENTS = (
+_GRADIENTS = (
     *("grads", "gradients", "grad", "gradient", "dparams", "derivatives", "gradparams", "paramgrads", "g", "diff"),
 )
 
@@ -149,7 +149,7 @@ def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
         return places_at(holder, [wanted.gradient_at])
     ranks = _ranks(tuple(wanted.synonyms))
     named = sorted(
-        _named(holder, set(ranks), GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
+        _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
         key=lambda place: ranks.get(word(str(place.key)), 0),
     )
     boxes = [place.get() for place in _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)]

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from gradcheck_cli.implementation.conventions.slots import (
+    FILLED_GRADIENTS,
+    FILLED_OUTPUTS,
     LEARNING_RATES,
     PROBABLE_CACHES,
     MisfitError,
@@ -59,9 +61,7 @@ def forward_by_name(
             left.remove(unnamed.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    state = {called: key for key in layer.state for called in state_names(key)}
-    free = [p for p in parameters if named[p.name] is None]
-    named |= {p.name: slot_for(p, SlotKind.ENTRY, state[word(p.name)]) for p in free if word(p.name) in state}
+    named |= _filled_or_kept([p for p in parameters if named[p.name] is None], layer)
     unknown = [p for p in parameters if named[p.name] is None]
     if vocabulary.packing and {*left} >= {*vocabulary.parameters}:  # one argument may hold all weights
         holders = [p for p in parameters if may_hold_weights(p, named[p.name])]
@@ -91,6 +91,16 @@ def _with_lookups(function: Callable[..., Any], slot: Slot | None) -> Slot | Non
     return replace(slot, entries=tuple((key, "") for key in entries_of(function, slot.name)))
 
 
+def _filled_or_kept(parameters: list[inspect.Parameter], layer: Layer) -> dict[str, Slot]:
+    """Find what forward is given to fill with its output, and the state that it is given, such as running means."""
+    found = {
+        p.name: slot_for(p, SlotKind.FILLED, layer.outputs[0]) for p in parameters if word(p.name) in FILLED_OUTPUTS
+    }
+    state = {called: key for key in layer.state for called in state_names(key)}
+    kept = {p.name: slot_for(p, SlotKind.ENTRY, state[word(p.name)]) for p in parameters if word(p.name) in state}
+    return kept | (found if len(layer.outputs) == 1 else {})
+
+
 def _entries(
     keys: tuple[str | int, ...], left: list[str], slot: Slot | None, vocabulary: Vocabulary
 ) -> tuple[tuple[str | int, str], ...]:
@@ -115,8 +125,7 @@ def backward_by_name(
     again = [p for p in parameters if named[p.name] is None and p.name in given and not is_cotangent(p.name)]
     named |= {p.name: replace(given[p.name], default=p.default) for p in again}
     named |= _sizes(parameters, vocabulary)
-    shapes = {f"{called}shape": key for key, all_ in vocabulary.inputs.items() for called in all_}
-    named |= {p.name: slot_for(p, SlotKind.SHAPE, shapes[word(p.name)]) for p in parameters if word(p.name) in shapes}
+    named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
     known = {name for name, slot in named.items() if slot and slot.kind in (SlotKind.ARGUMENT, SlotKind.INPUT)}
     may_be_rates = [p for p in parameters if word(p.name) in LEARNING_RATES and p.name not in known]
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in may_be_rates}
@@ -152,6 +161,22 @@ def _choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspec
     chosen = named[:count]
     chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []
     return [p for p in free if p in chosen]
+
+
+def _filled(parameters: list[inspect.Parameter], layer: Layer, vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find what backward is given to fill: a dictionary, or an array for each gradient beside the cotangents."""
+    names = {f"{d}{called}": key for key, all_ in vocabulary.inputs.items() for called in all_ for d in ("d", "grad")}
+    arrays = {p.name: slot_for(p, SlotKind.FILLED, names[word(p.name)]) for p in parameters if word(p.name) in names}
+    found = {p.name: slot_for(p, SlotKind.FILLED) for p in parameters if word(p.name) in FILLED_GRADIENTS}
+    found |= arrays if {slot.key for slot in arrays.values()} >= {*vocabulary.inputs} - {*vocabulary.optional} else {}
+    others = [p for p in parameters if p.name not in found and is_cotangent(p.name) and p.default is p.empty]
+    return found if len(others) >= len(layer.outputs) else {}
+
+
+def _shapes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find what backward is given as the shape of an input: `x_shape`."""
+    names = {f"{called}shape": key for key, all_ in vocabulary.inputs.items() for called in all_}
+    return {p.name: slot_for(p, SlotKind.SHAPE, names[word(p.name)]) for p in parameters if word(p.name) in names}
 
 
 def may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:

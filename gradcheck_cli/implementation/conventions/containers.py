@@ -1,13 +1,13 @@
 """Containers that code is given: a context that forward fills for backward, and dictionaries and lists of arrays.
 
 The context of `forward(ctx, x, w)` and `backward(ctx, grad)`, or of `forward(x, w, cache)`, in which cache is a
-dictionary. Containers of arrays have the entries that the source of code names, or what a call asks for: under any
-usual name, or in the order of the layer's arrays.
+dictionary or a list. Containers of arrays have the entries that the source of code names, or what a call asks for:
+under any usual name, or in the order of the layer's arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gradcheck_cli.implementation.calling import WrittenDict
@@ -20,9 +20,10 @@ from gradcheck_cli.text.clean import clean
 
 
 class Context(WrittenDict):
-    """Storage that one forward call fills for its backward: attributes, or entries.
+    """Storage that one forward call fills for its backward: attributes, entries, or items in order.
 
-    It is used as PyTorch's context (`save_for_backward`, `saved_tensors`, `needs_input_grad`) or as a dictionary.
+    It is used as PyTorch's context (`save_for_backward`, `saved_tensors`, `needs_input_grad`), as a dictionary, or as a
+    list: `append`, `pop`, numbers as keys, and iteration over the items.
     """
 
     def __init__(self, needs_input_grad: tuple[bool, ...] = ()) -> None:
@@ -40,14 +41,41 @@ class Context(WrittenDict):
         self.saved_tensors = values
 
     @property
-    def saved_values(self) -> tuple[object, ...]:
-        """What small engines made for teaching call `saved_tensors`."""
+    def saved_variables(self) -> tuple[object, ...]:
+        """The old name of `saved_tensors`."""
         return self.saved_tensors
 
-    def ignore(self, *_: object) -> None:
-        """Do nothing: PyTorch's notes on inputs and outputs change no gradient."""
+    saved_values = saved_variables  #: the name in small engines made for teaching
 
-    mark_dirty = mark_non_differentiable = set_materialize_grads = ignore
+    def ignore(self, *_: object) -> None:
+        """Do nothing: PyTorch's notes on inputs and outputs, and what is for forward mode, change no gradient."""
+
+    save_for_forward = mark_dirty = mark_non_differentiable = set_materialize_grads = ignore
+
+    def append(self, value: object) -> None:
+        """Add an item at the end."""
+        self[len(self)] = value  # type: ignore[index]  # numbers are the keys of a list
+
+    def extend(self, values: Iterable[object]) -> None:
+        """Add items at the end."""
+        for value in values:
+            self.append(value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(self._place(key))
+
+    def pop(self, key: Any = -1, *default: object) -> object:
+        """Remove an item and return it: the last one, or that of a key."""
+        return super().pop(self._place(key), *default)
+
+    def __iter__(self) -> Iterator[Any]:
+        keys: list[object] = list(self.keys())
+        is_list = keys == list(range(len(keys)))
+        return iter(self.values() if is_list else self.keys())
+
+    def _place(self, key: Any) -> Any:
+        """Count a negative number from the end, as lists do."""
+        return key + len(self) if isinstance(key, int) and key < 0 <= key + len(self) else key
 
 
 def named_entries(slot: Slot, inputs: Mapping[str, object], dictionary: Mapping[str, object]) -> object:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck_cli.data.drawing import signed_uniform
-from gradcheck_cli.implementation.conventions.attributes import GRADIENTS, is_gradient_name
+from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.network_steps import TARGETS
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, is_cotangent
+from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, MisfitError, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
@@ -69,7 +69,7 @@ def _without_gradient(reading: Reading) -> list[str]:
     """Name the data of which backward returns no gradient, beside those of states and a dictionary of all others."""
     data = [name for name in reading.inputs if name not in (*reading.held, *reading.lacking)]
     labels = returned_names(reading.code.backward) if reading.held and callable(reading.code.backward) else ()
-    own = [label for label in labels if word(label) not in GRADIENTS]
+    own = [label for label in labels if word(label) not in FILLED_GRADIENTS]
     words = reading.vocabulary.inputs
     named = [name for one in own for name in data if any(is_gradient_name(one, called) for called in words[name])]
     is_told = len(named) == len(own) == len(labels) - 1

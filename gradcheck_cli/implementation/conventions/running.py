@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
-from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     attributes,
@@ -41,7 +41,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     outputs_in,
     times_cotangent,
 )
-from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LABELS, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -50,6 +50,7 @@ from gradcheck_cli.implementation.implementation import (
     NotExpressibleError,
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.numeric.arrays import Array
 
 #: Why a loss of one-hot labels is not checked where it is NaN and its gradient is not.
@@ -144,6 +145,9 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
+            if has(SlotKind.FILLED, reading.forward):
+                buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
+                values = replace(values, filled=buffers)
             contexts = [s for s in reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]
             needs_cache = has(SlotKind.CACHE, reading.backward)
             is_required = any(not s.has_default or (needs_cache and instance is not None) for s in contexts)
@@ -166,6 +170,8 @@ class _Run:
             returned = stored_output(instance, before)
         if reading.averages and isinstance(returned, np.ndarray):
             returned = returned.mean()
+        if returned is None and values.filled:
+            returned = np.array(next(iter(values.filled.values())))
         outputs, cache = outputs_in(reading, returned, values.context)
         if cache is None and instance is not None and needs_cache:
             cache = stored_output(instance, before)
@@ -200,6 +206,7 @@ class _Run:
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
+        values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
         returned = None if isinstance(returned, np.ndarray) and not returned.size else returned
@@ -210,6 +217,10 @@ class _Run:
             found = {next(iter(passed), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            filled = values.filled[slot.name]
+            own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
+            found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
@@ -218,6 +229,19 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def _buffers(self, slots: Iterable[Slot], values: Values, call: Call) -> dict[str, object]:
+        """Make what a pass is given to fill: arrays of zeros, as its outputs or gradients will be, or a dictionary."""
+        found: dict[str, object] = {}
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            like = values.inputs.get(slot.key)
+            if slot.key in self.reading.outputs:
+                layer = self.reading.layer
+                given = [fresh(call.parameters or {})] if layer.param else []
+                like = self.reading.give(slot.key, layer.functions[0](*call.inputs.values(), *given)[0])
+            zeros = np.zeros_like(np.asarray(like)).view(WrittenArray)
+            found[slot.name] = zeros if slot.key else WrittenDict()
+        return found
 
     def values_back(self, cotangent: Any, call: Call) -> Values:
         reading = self.reading

@@ -29,6 +29,10 @@ PROBABLE_CACHES = (
 COTANGENTS = ("d", "grad", "delta", "error", "err", "upstream", "dl", "up", "prevgrad", "accumgrad", "topdiff")
 _WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct", "vbar", "ybar")
 
+#: Names of an array that forward fills, and of a dictionary that backward does.
+FILLED_OUTPUTS = ("out", "output", "y", "z", "dst", "result", "res")
+FILLED_GRADIENTS = ("grads", "gradients", "dparams", "gradparams", "paramgrads", "derivatives")
+
 _RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
 
 LEARNING_RATES = ("lr", "learningrate", "eta", "alpha", "learnrate", "lrate", "stepsize")
@@ -73,6 +77,7 @@ class SlotKind(Enum):
     COTANGENT = "cotangent"
     OUTPUT = "output"  #: what forward returned, for a gradient that is computed from it
     SHAPE = "shape"  #: of an input, or the length of one of its axes
+    FILLED = "filled"  #: an array of zeros for an output or the gradient of an input, or a dictionary for all gradients
     LEARNING_RATE = "learning rate"  #: of a backward pass that updates the parameters
     CONSTANT = "constant"  #: something that cannot change what is computed
     OMITTED = "omitted"  #: left at its default
@@ -210,7 +215,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return signature if inner is None else signature_of(inner)
     except BaseException as error:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
         pass_on_interrupt(error)
-        return None
+        return _of_constructor(function) if isinstance(function, type) else None
 
 
 def _decorated(function: Callable[..., Any]) -> Callable[..., Any] | None:
@@ -218,6 +223,15 @@ def _decorated(function: Callable[..., Any]) -> Callable[..., Any] | None:
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
     inner = [value for value in cells if inspect.isfunction(value) and value.__name__ != "<lambda>"]
     return inner[0] if len(inner) == 1 else None
+
+
+def _of_constructor(cls: type) -> inspect.Signature | None:
+    """Return the signature of a class whose metaclass does not let it be asked."""
+    constructor = next((vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)), None)
+    if constructor is object.__init__:
+        return inspect.Signature()
+    signature = signature_of(constructor) if inspect.isfunction(constructor) else None
+    return signature and signature.replace(parameters=[*signature.parameters.values()][1:])
 
 
 def names_arguments(function: Callable[..., Any]) -> bool:

@@ -139,6 +139,14 @@ FILLED = {
         "def sigmoid_forward(x, memory): memory['s'] = 1 / (1 + np.exp(-x)); return memory['s'], memory",
         "def sigmoid_backward(dout, memory): s = memory['s']; return dout * s * (1 - s)",
     ),
+    "a list": (
+        "def sigmoid_forward(x, tmp): tmp.append(1 / (1 + np.exp(-x))); return tmp[-1]",
+        "def sigmoid_backward(tmp, dout): s = tmp[0]; return dout * s * (1 - s)",
+    ),
+    "a list that is unpacked": (
+        "def sigmoid_forward(x, saved): s = 1 / (1 + np.exp(-x)); saved.extend([x, s]); return s",
+        "def sigmoid_backward(dout, saved): _, s = saved; return dout * s * (1 - s)",
+    ),
     "scratch": (
         "def sigmoid_forward(x, tmp): tmp['e'] = np.exp(-x); return 1 / (1 + tmp['e']), 1 / (1 + tmp['e'])",
         "def sigmoid_backward(dout, kept): return dout * kept * (1 - kept)",
@@ -241,9 +249,12 @@ class Conv:
     assert checked(tmp_path / "wrong.py", "conv", lacking) == {Verdict.FAIL}
 
 
-def test_a_context_is_a_dictionary() -> None:
-    named = Context((True, True))
-    assert (named.is_filled, named.needs_input_grad) == (False, (True, True))
+def test_a_context_is_a_dictionary_and_a_list() -> None:
+    ctx = Context((True, True))
+    assert (ctx.is_filled, ctx.needs_input_grad) == (False, (True, True))
+    ctx.extend(["a", "b"])
+    assert (list(ctx), ctx[-1], ctx[0], ctx.pop(), len(ctx), ctx.is_filled) == (["a", "b"], "b", "a", "b", 1, True)
+    named = Context()
     named["x"] = 1
     assert (list(named), {**named}, named.pop("x"), named.get("y")) == (["x"], {"x": 1}, 1, None)
     with pytest.raises(KeyError):

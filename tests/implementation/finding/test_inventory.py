@@ -399,6 +399,7 @@ def test_what_cannot_be_looked_at_is_left_out() -> None:
     assert layers == {
         "relu_forward,relu_backward": "relu",
         "sigmoid_forward,sigmoid_backward": "sigmoid",  # at its name: it can be called
+        "Tanh": "tanh",
         "ReLU": "relu",
     }
 
@@ -407,8 +408,9 @@ def test_the_rest_of_a_file_is_checked(gradcheck: Program) -> None:
     Path("layers.py").write_text(f"import numpy as np\n{RELU.format('relu_')}{HOSTILE}", encoding="utf-8")
     run = gradcheck("layers.py")
     assert "Traceback" not in run.stderr
-    assert [line.split()[0] for line in run.stdout.splitlines() if "7/7" in line] == ["pass"] * 2
-    assert gradcheck("relu", "layers.py:ReLU").returncode == 0
+    assert [line.split()[0] for line in run.stdout.splitlines() if "7/7" in line] == ["pass"] * 3
+    for layer, name in (("tanh", "Tanh"), ("relu", "ReLU")):
+        assert gradcheck(layer, f"layers.py:{name}").returncode == 0
     run = gradcheck("sigmoid", "layers.py:__getattr__")
     assert (run.returncode, "Traceback" in run.stderr) == (2, False)
 

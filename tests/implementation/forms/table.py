@@ -42,7 +42,7 @@ FORMS = {
     "no-cache": "a backward pass that is given forward's inputs again",
     "one-by-one": "a function for each gradient",
     "context": "a context: static passes, save_for_backward, attributes, entries",
-    "returns-none": "passes that return None and leave what they compute in attributes or dictionaries",
+    "returns-none": "passes that return None and leave what they compute in attributes, dictionaries or `out`",
     "slopes": "derivatives without a cotangent",
     "loss-pair": "a loss and its gradient as two functions",
     "several-outputs": "several outputs, each with a cotangent",

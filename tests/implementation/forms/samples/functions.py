@@ -79,6 +79,35 @@ SAMPLES = [
         wrong=("dx[at] +=", "dx[at] ="),
     ),
     Form(
+        shows="returns-none",
+        layer="affine",
+        text=(
+            "def linear_forward(out, x, w, b):\n    out[...] = x @ w + b\n\n\n"
+            "def linear_backward(dx, dw, db, dout, x, w):\n"
+            "    dx += dout @ w.T\n    dw += x.T @ dout\n    db += dout.sum(0)\n"
+        ),
+        wrong=("db += dout.sum(0)", "pass"),
+    ),
+    Form(
+        shows="returns-none no-cache",
+        layer="relu",
+        text=(
+            "def relu_forward(x, y):\n    np.maximum(x, 0, out=y)\n\n\n"
+            "def relu_backward(dy, x, dx):\n    np.multiply(dy, x > 0, out=dx)\n"
+        ),
+        wrong=("x > 0", "x < 0"),
+    ),
+    Form(
+        shows="returns-none dictionaries context",
+        layer="affine",
+        text=(
+            "def affine_forward(x, params, cache):\n    cache['x'] = x\n    return x @ params['W'] + params['b']\n\n\n"
+            "def affine_backward(dout, params, cache, grads):\n    grads['W'] = cache['x'].T @ dout\n"
+            "    grads['b'] = dout.sum(0)\n    return dout @ params['W'].T\n"
+        ),
+        wrong=("grads['b'] = dout.sum(0)", "grads['b'] = dout.sum(1)"),
+    ),
+    Form(
         shows="named-only cache-name",
         layer="affine",
         text=(
