@@ -156,5 +156,6 @@ class Found:
 
     kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
     gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
+    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
     without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
     studied: bool = False  #: whether it was looked for

@@ -7,6 +7,7 @@ import copy
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,16 +17,27 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, parameters_of, state_names, write_call
+from gradcheck_cli.implementation.conventions.slots import (
+    INDIFFERENT,
+    MisfitError,
+    SlotKind,
+    parameters_of,
+    state_names,
+    write_call,
+)
 from gradcheck_cli.implementation.conventions.stand_ins import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.geometry import SIZES
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    import inspect
 
 #: Methods that prepare an instance for its first forward: `set_input_shape((3, 8, 8))`, `initialize(optimizer)`; in the
 #: order in which they are called.
@@ -74,18 +86,25 @@ def _set_up(instance: object, shape: tuple[int, ...]) -> None:
     for name in _METHODS:
         with contextlib.suppress(MisfitError):
             if name in own and callable(method := getattr(instance, name)):
-                given: list[object] = []
-                for parameter in (p for p in parameters_of(method) if p.default is p.empty):
-                    if word(parameter.name).endswith("shape"):
-                        given.append(shape if name == "build" else shape[1:])
-                    elif word(parameter.name) in OPTIMIZERS:
-                        given.append(Optimizer())
-                    else:
-                        raise MisfitError(f"`{parameter.name}` is of unknown meaning")
+                required = [p for p in parameters_of(method) if p.default is p.empty]
+                given = [_given(p, shape if name == "build" else shape[1:]) for p in required]
                 try:
                     call(method, *given)
                 except ImplementationError as error:  # it may be meant to be called otherwise: the code is not wrong
                     raise NotExpressibleError(f"{error}; what it needs before that is not known") from error
+
+
+def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
+    name = word(parameter.name)
+    if name.endswith("shape") and shape:
+        return shape
+    if name in SIZES["D"].names and shape:
+        return shape[-1]
+    if name in OPTIMIZERS:
+        return Optimizer()
+    if name in INDIFFERENT:
+        return INDIFFERENT[name]
+    raise MisfitError(f"`{parameter.name}` is of unknown meaning")
 
 
 def with_kept(reading: Reading, problem: Problem) -> Problem:
@@ -102,7 +121,7 @@ def with_kept(reading: Reading, problem: Problem) -> Problem:
     instance = make_instance(reading, values) if reading.found.kept else None
     for name, paths in reading.found.kept.items():
         source = random.Random(f"{problem.draws} {name}")  # noqa: S311  # no secrets
-        kept[name] = drawn(source, np.shape(value_at(instance, paths[0]))).astype(dtype)
+        kept[name] = drawn(source, np.shape(value_at(instance, paths[0])), reading.found.within).astype(dtype)
     axes = {name: anonymous(name, value.ndim) for name, value in kept.items()}
     return replace(
         problem,

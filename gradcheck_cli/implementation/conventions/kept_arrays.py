@@ -35,6 +35,9 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
     with seeds_from(0), contextlib.suppress(ImplementationError, NotExpressibleError):
         kept = _kept(reading, problem)
         studied = replace(reading, found=Found(kept=kept, studied=True), order=(*reading.order, *kept))
+        out, _ = call_forward(studied, with_kept(studied, problem))
+        if not _is_finite(out):  # such as the root of a variance that is kept
+            studied = replace(studied, found=replace(studied.found, within=_POSITIVE))
         return with_gradients(studied, case, with_kept(studied, problem))
     return reading
 
@@ -77,13 +80,13 @@ def _kept(reading: Reading, problem: Problem) -> dict[str, tuple[Path, ...]]:
     given = [problem.inputs[slot.key] for slot in reading.constructor if slot.key in problem.inputs]
     values = ((paths, value_at(call.instance, paths[0])) for paths in _shared_paths(call.instance))
     own = [paths for paths, value in values if not any(is_equal(value, one) for one in given)][:_MOST_ARRAYS]
-    instance, source = copied(call.instance), random.Random(0)  # noqa: S311  # no secrets
+    redrawn, source = copied(call.instance), random.Random(0)  # noqa: S311  # no secrets
     for paths in own:  # what is multiplied by zero shows nothing
-        value = value_at(instance, paths[0])
-        for place in places_at(instance, paths):
+        value = value_at(redrawn, paths[0])
+        for place in places_at(redrawn, paths):
             place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
 
-    def out_with(moved: tuple[Path, ...]) -> list[Array] | None:
+    def out_with(instance: object, moved: tuple[Path, ...]) -> list[Array] | None:
         twin = copied(instance)
         for place in places_at(twin, moved):
             value = place.get()
@@ -94,9 +97,15 @@ def _kept(reading: Reading, problem: Problem) -> dict[str, tuple[Path, ...]]:
         except (ImplementationError, NotExpressibleError):
             return None
 
-    still = out_with(())
-    found = [paths for paths in own if _differ(still, out_with(paths))]
+    still, instance = out_with(redrawn, ()), redrawn
+    if not still or not _is_finite(still):
+        still, instance = out_with(call.instance, ()), call.instance
+    found = [paths for paths in own if _differ(still, out_with(instance, paths))]
     return _short_names(found, taken={*problem.inputs, *(problem.parameters or {}), "out"})
+
+
+def _is_finite(out: list[Array]) -> bool:
+    return all(np.isfinite(one).all() for one in out)
 
 
 def _differ(still: list[Array] | None, moved: list[Array] | None) -> bool:

@@ -11,7 +11,7 @@ from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_entry
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import is_context
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.numeric.arrays import Array
@@ -39,6 +39,10 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
             _refuse(reading, returned)
         return [as_array(several[reading.output_at])], None
     caches = reading.caches
+    state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
+    if state and len(several) == count + 1 + state:  # running means, after the cache or before it
+        last = all(isinstance(value, np.ndarray) for value in several[-state:])
+        returned = several = several[:-state] if last else [*several[:count], several[-1]]
     parts = [slot.value for slot in caches if isinstance(slot.value, int)]
     own = bool(parts) and not reading.layer.reference and len(several) > count + max(parts)
     is_spread = any(slot.spread for slot in caches) and len(several) > count + 1

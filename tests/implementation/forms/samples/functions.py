@@ -225,6 +225,23 @@ SAMPLES = [
         wrong=("/ np.sqrt(q.shape[-1])", "/ np.sqrt(q.shape[1])"),
     ),
     Form(
+        shows="settings several-outputs",
+        layer="batchnorm",
+        text=(
+            "def batchnorm_forward(x, gamma, beta, running_mean, running_var, eps=1e-5, momentum=0.9, mode='train'):\n"
+            "    mean, var = (x.mean(0), x.var(0)) if mode == 'train' else (running_mean, running_var)\n"
+            "    if mode == 'train':\n"
+            "        running_mean = momentum * running_mean + (1 - momentum) * mean\n"
+            "        running_var = momentum * running_var + (1 - momentum) * var\n"
+            "    z = (x - mean) / np.sqrt(var + eps)\n"
+            "    return gamma * z + beta, (z, gamma, var + eps, mode), running_mean, running_var\n\n\n"
+            "def batchnorm_backward(dout, cache):\n    z, gamma, s, mode = cache\n    g = dout * gamma\n"
+            "    if mode == 'train':\n        g = g - g.mean(0) - z * (g * z).mean(0)\n"
+            "    return g / np.sqrt(s), (dout * z).sum(0), dout.sum(0)\n"
+        ),
+        wrong=(" - z * (g * z).mean(0)", ""),
+    ),
+    Form(
         shows="settings",
         layer="spatial-batchnorm",
         text=(

@@ -179,4 +179,28 @@ SAMPLES = [
         names="sigmoid_forward,sigmoid_backward",
         wrong=("(1 - cache)", "(1 + cache)"),
     ),
+    Form(
+        shows="classes",
+        layer="affine",
+        text=(
+            "class Dense:\n    def __init__(self, units):\n        self.units = units\n\n"
+            "    def build(self, n_in):\n        self.W = np.random.randn(n_in, self.units)\n"
+            "        self.b = np.zeros(self.units)\n\n"
+            "    def forward(self, x):\n        self.x = x\n        return x @ self.W + self.b\n\n"
+            "    def backward(self, dout):\n        self.dW, self.db = self.x.T @ dout, dout.sum(0)\n"
+            "        return dout @ self.W.T\n"
+        ),
+        wrong=("dout.sum(0)", "dout.mean(0)"),
+    ),
+    Form(
+        shows="classes unknown",
+        layer="function",
+        text=(
+            "class Whiten:\n    def __init__(self, D):\n        self.var = np.ones(D)\n\n"
+            "    def forward(self, x):\n        self.x = x\n        return x / np.sqrt(self.var)\n\n"
+            "    def backward(self, dout):\n        self.dvar = (-0.5 * dout * self.x * self.var**-1.5).sum(0)\n"
+            "        return dout / np.sqrt(self.var)\n"
+        ),
+        wrong=("-0.5", "-0.25"),
+    ),
 ]
