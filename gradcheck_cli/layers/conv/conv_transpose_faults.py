@@ -46,18 +46,32 @@ def _backward(
 
 def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults that make a difference to the output."""
-    cause = "{names} {be} assigned where contributions are to be summed: only that of the last window is left."
-    yield ForwardFault("assigned-not-accumulated", cause, ADD, {"out": _last_shares(case, problem.inputs)})
-    if both(case.pad) != (0, 0):
+    inputs = problem.inputs
+
+    def fault(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
+        return ForwardFault(code, cause, remedy, {"out": out})
+
+    for end in ("last", "first"):
+        left = f"only that of the {end} window is left"
+        cause = f"{{names}} {{be}} assigned where contributions are to be summed: {left}."
+        yield fault("assigned-not-accumulated", cause, ADD, _one_share(case, inputs, first=end == "first"))
+    pads = both(case.pad)
+    if pads != (0, 0):
         cause = "{names} {be} returned without being cropped: pad rows and columns are to be cut off on each side."
-        x, w, b = problem.inputs.values()
-        whole = conv_transpose_forward(x, w, b, replace(case, pad=0).settings)[0]
-        yield ForwardFault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", {"out": whole})
+        whole = _output(replace(case, pad=0), inputs)
+        yield fault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", whole)
+    if pads != (1, 1) and not replace(case, pad=1).impossible():
+        cause, remedy = "{names} {be} cropped by 1, whatever the pad.", "Crop by the pad that forward is given."
+        yield fault("crop-fixed", cause, remedy, _output(replace(case, pad=1), inputs))
 
 
-def _last_shares(case: ConvTransposeCase, inputs: Gradients) -> Array:
-    """Compute the share of the last element of x in each element of out: what a convolution's dx is of its dout."""
+def _output(case: ConvTransposeCase, inputs: Gradients) -> Array:
+    return conv_transpose_forward(inputs["x"], inputs["w"], inputs["b"], case.settings)[0]
+
+
+def _one_share(case: ConvTransposeCase, inputs: Gradients, *, first: bool) -> Array:
+    """Compute the share of one element of x in each element of out: what a convolution's dx is of its dout."""
     problem = conv.LAYER.problem(case.as_conv)
-    share = Contributions(conv.LAYER, problem).share("x", (OUT_ROW, OUT_COLUMN), first=False)
+    share = Contributions(conv.LAYER, problem).share("x", (OUT_ROW, OUT_COLUMN), first=first)
     as_conv = {"x": np.zeros(problem.inputs["x"].shape), "w": inputs["w"], "b": np.zeros(case.C)}
     return np.asarray(share(as_conv, inputs["x"])["x"] + inputs["b"][:, None, None])

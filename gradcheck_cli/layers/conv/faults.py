@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.layers.conv.crops import crops, formulas
 from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts
-from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, within
+from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only, too_few_windows, within
 from gradcheck_cli.layers.framework.axes import FILTER, Axis
 from gradcheck_cli.layers.framework.fault import Backward, Fault, ForwardFault, Gradients
 from gradcheck_cli.layers.framework.faults import misread
@@ -75,15 +75,16 @@ def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator
 
 def wrong_filters(convolution: Convolution) -> Iterator[Fault]:
     """Yield products with the wrong filter."""
-    remedy, reverse = (
-        "Pair each filter of w with its own channel of dout.",
-        "In {names} the filters are in reverse order.",
-    )
-    yield _turned(convolution.backward, "filters-permuted", reverse, remedy, lambda w: w[::-1])
+    remedy = "Pair each filter of w with its own channel of dout."
+    orders: dict[str, Callable[[Array], Array]] = {
+        "in reverse order": lambda w: w[::-1],
+        "rolled by one": partial(np.roll, shift=1, axis=0),
+        "rolled back by one": partial(np.roll, shift=-1, axis=0),
+    }
     if convolution.groups > 1:
-        other = "In {names} the filters are those of the next group."
-        step = partial(np.roll, shift=convolution.case.geometry["F"] // convolution.groups, axis=0)
-        yield _turned(convolution.backward, "filters-permuted", other, remedy, step)
+        orders["those of the next group"] = lambda w: np.roll(w, len(w) // convolution.groups, axis=0)
+    for words, turn in orders.items():
+        yield _turned(convolution.backward, "filters-permuted", f"In {{names}} the filters are {words}.", remedy, turn)
 
 
 def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[[Array], Array]) -> Fault:
@@ -103,53 +104,41 @@ def moved_windows(convolution: Convolution) -> Iterator[Fault]:
     for code, cause, remedy, stride, pad in displaced_windows(convolution):
         gradients = partial(convolution.backward, stride=stride, pad=pad)
         yield Fault(code, cause, remedy, gradients)
-    if (right := convolution.stride[0]) > 2:
-        apart = f"In {{names}} windows are taken 2 elements apart, where the stride is {right}."
+    right, axes = convolution.stride[0], len(convolution.stride)
+    for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
+        apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
         between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-        gradients = partial(convolution.backward, stride=(2,) * len(convolution.stride))
+        gradients = partial(convolution.backward, stride=(wrong,) * axes)
         yield Fault("stride-misdilated", apart, between, gradients)
 
 
 def missed_windows(convolution: Convolution) -> Iterator[Fault]:
     """Yield loops over fewer windows than there are."""
-    case, windows = convolution.case, convolution.case.windows
-
-    def of_first(counts: Sequence[int]) -> Backward:
-        return lambda inputs, cotangent: convolution.backward(inputs, only(cotangent, first(counts)))
-
-    right = tuple(w.total for w in windows)
-    every = f"Loop over all of dout: {join_names(f'{w.total} {w.out.plural}' for w in windows)}."
-    for words, counts in confused_counts(case):
-        height, width = case.kernels
-        remedy = f"Take rows from H and {height}, columns from W and {width}; or both from `dout.shape`."
-        yield Fault("size-of-wrong-axis", f"In {{names}} {words}: windows are missed.", remedy, of_first(counts))
-    counted = {
-        f"as many windows are taken as the input has {join_names(w.axis.plural for w in windows)}": [
-            w.size for w in windows
-        ],
-        "windows are counted over the input without its pad": [max(w._replace(pad=0).total, 0) for w in windows],
-        "windows start within the input's size, which leaves out those of the pad": [
-            -(-w.size // w.stride) for w in windows
-        ],
-    }
-    for how, fewer in counted.items():
-        if any(count < full for count, full in zip(fewer, right, strict=True)):
-            cause = f"{{names}} {{be}} summed over the input's size instead of the output's: {how}."
-            yield Fault("loop-over-input-size", cause, every, of_first(fewer))
+    for code, cause, remedy, kept in too_few_windows(convolution.case):
+        yield Fault(code, cause, remedy, lambda inputs, g, kept=kept: convolution.backward(inputs, only(g, kept)))  # type: ignore[misc]
 
 
 def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
     """Yield arrays whose rows and columns are exchanged, where w has these axes."""
 
-    def exchanged(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
-        found = {name: value for name, value in right(inputs, cotangent).items() if name in ("x", "w")}
-        turned = {name: value.swapaxes(-1, -2) for name, value in found.items()}
-        return {name: value.reshape(found[name].shape) if reshape else value for name, value in turned.items()}
+    def turned(array: Array, *, reshape: bool = True) -> Array:
+        other = array.swapaxes(-1, -2)
+        return other.reshape(array.shape) if reshape else other
 
-    cause = "In {names} height and width are confused: the rows and columns of the result are exchanged."
-    remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
-    for reshape in (False, True):
-        yield Fault("height-width-confused", cause, remedy, partial(exchanged, reshape=reshape))
+    def result(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
+        found = right(inputs, cotangent)
+        return {name: turned(found[name], reshape=reshape) for name in ("x", "w")}
+
+    exchanged: list[tuple[str, Backward]] = [
+        ("the result", partial(result, reshape=False)),
+        ("the result", partial(result, reshape=True)),
+        ("dout", lambda inputs, g: right(inputs, turned(g))),
+        ("x", lambda inputs, g: {"w": right({**inputs, "x": turned(inputs["x"])}, g)["w"]}),
+    ]
+    for what, gradients in exchanged:
+        cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
+        remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
+        yield Fault("height-width-confused", cause, remedy, gradients)
 
 
 #: The orders in which columns are kept as a matrix: samples, channels, positions of the kernel, and windows.

@@ -149,8 +149,11 @@ def different_kernels(case: WindowedCase) -> bool:
 _CONFUSED = {
     "W' is computed from {HH}": ((0, 0), (1, 0)),
     "H' is computed from {WW}": ((0, 1), (1, 1)),
+    "H' is computed from {WW}, and W' from {HH}": ((0, 1), (1, 0)),
     "W' is computed from H": ((0, 0), (0, 1)),
     "H' is computed from W": ((1, 0), (1, 1)),
+    "W' is computed from H and {HH}, as H' is": ((0, 0), (0, 0)),
+    "H' is computed from W and {WW}, as W' is": ((1, 1), (1, 1)),
     "H' and W' are exchanged": ((1, 1), (0, 0)),
 }
 

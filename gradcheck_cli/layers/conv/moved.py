@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv.geometry import WindowedCase, plain
+from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts, plain
 from gradcheck_cli.layers.framework.fault import Gradients
 from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.text.names import join_names
 
 #: One for each axis along which windows lie.
 Numbers = tuple[int, ...]
@@ -127,6 +128,30 @@ def displaced_windows(convolution: Convolution) -> Iterator[Displaced]:
         code = "height-width-confused"
         yield from wrong(code, swapped % "stride", "Step rows by the vertical stride.", strides=stride[::-1])
         yield from wrong(code, swapped % "pad", "Pad and crop rows by the vertical pad.", pads=pad[::-1])
+
+
+def too_few_windows(case: WindowedCase) -> Iterator[tuple[str, str, str, tuple[slice, ...]]]:
+    """Yield (code, cause, remedy, index of the windows that are left) of backward passes that miss some."""
+    windows = case.windows
+    right = tuple(w.total for w in windows)
+    every = f"Loop over all of dout: {join_names(f'{w.total} {w.out.plural}' for w in windows)}."
+    for words, counts in confused_counts(case):
+        height, width = case.kernels
+        remedy = f"Take rows from H and {height}, columns from W and {width}; or both from `dout.shape`."
+        yield "size-of-wrong-axis", f"In {{names}} {words}: windows are missed.", remedy, first(counts)
+    counted = {
+        f"as many windows are taken as the input has {join_names(w.axis.plural for w in windows)}": [
+            w.size for w in windows
+        ],
+        "windows are counted over the input without its pad": [max(w._replace(pad=0).total, 0) for w in windows],
+        "windows start within the input's size, which leaves out those of the pad": [
+            -(-w.size // w.stride) for w in windows
+        ],
+    }
+    for how, fewer in counted.items():
+        if any(count < full for count, full in zip(fewer, right, strict=True)):
+            cause = f"{{names}} {{be}} summed over the input's size instead of the output's: {how}."
+            yield "loop-over-input-size", cause, every, first(fewer)
 
 
 def first(counts: Iterable[int]) -> tuple[slice, ...]:

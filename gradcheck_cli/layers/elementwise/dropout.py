@@ -182,7 +182,10 @@ def wrong_scales(p: float) -> Iterator[tuple[float, str]]:
         (1 / p**2, "divided by p twice"),
     ]
     if p < 1:
-        choices.append((1 / (1 - p), "divided by 1 - p rather than by p"))
+        choices += [
+            (1 / (1 - p), "divided by 1 - p rather than by p"),
+            (1 - p, "multiplied by 1 - p rather than by 1 / p"),
+        ]
     seen = [1 / p]
     for scale, words in choices:
         if not np.isclose(scale, seen).any():
@@ -199,8 +202,9 @@ def forward_faults(case: DropoutCase, problem: Problem, out: Array) -> Iterator[
 
 def _in_test_mode(p: float, x: Array, out: Array) -> Iterator[tuple[str, str, str, Array]]:
     remedy = "Return x as it is in test mode: dropout is inverted, training divides by p already."
-    if p != 1:
-        yield "dropout-scale", "In test mode {names} {be} x times p.", remedy, x * p
+    for scale, words in ((p, "p"), (1 / p, "1 / p"), (1 - p, "1 - p")):
+        if scale not in {0, 1}:
+            yield "dropout-scale", f"In test mode {{names}} {{be}} x times {words}.", remedy, x * scale
     if (out == 0).any():
         dropped = "In test mode {names} {have} elements that are dropped, as in training."
         yield "mode-ignored", dropped, "Return x as it is in test mode.", np.where(out != 0, x / p, 0)

@@ -116,4 +116,5 @@ def sigmoid_slopes(a: str, out: str) -> Iterator[Slope]:
     yield "sigmoid-slope", f"{a} (1 - {a}){right}", lambda a: a * (1 - a)
     yield "sigmoid-slope", twice, lambda a: sigmoid(sigmoid(a)) * (1 - sigmoid(sigmoid(a)))
     yield "sigmoid-slope", f"1 - {out}{right}", lambda a: 1 - sigmoid(a)
+    yield "sigmoid-slope", f"{out}{right}", sigmoid
     yield "sigmoid-slope", f"1 - {out}^2, that of tanh{right}", lambda a: 1 - sigmoid(a) ** 2

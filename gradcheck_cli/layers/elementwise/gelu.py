@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -96,26 +96,34 @@ def _faults(case: GeluCase) -> Iterator[Fault]:
         yield "slope-missing", "left out", np.ones_like
         yield "product-rule", "Phi(x), without x Phi'(x)", lambda x: terms(x, 1, 0)
         yield "product-rule", "x Phi'(x), without Phi(x)", lambda x: terms(x, 0, x)
+        yield "product-rule", "Phi'(x), that of the factor Phi alone", lambda x: terms(x, 0, 1)
         yield "product-rule", "Phi(x) + Phi'(x), without the factor x", lambda x: terms(x, 1, 1)
         for other, words in _FORMS.items():
             if other != case.approximate:
                 different = f"that of {words}, where forward has {_FORMS[case.approximate]}"
                 yield "activation-slope", different, lambda x, other=other: terms(x, 1, x, other)  # type: ignore[misc]
-        if case.approximate == "none":
-            words = "without the 1 / sqrt(2 pi) of the density"
-            yield "activation-slope", words, lambda x: terms(x, 1, math.sqrt(2 * math.pi) * x)
-            words = "without the 1 / sqrt(2) of erf(x / sqrt(2))"
-            yield "activation-slope", words, lambda x: terms(x, 1, math.sqrt(2) * x)
-        elif case.approximate == "tanh":
-            words = "without the derivative of x + 0.044715 x^3"
-            yield "activation-slope", words, lambda x: terms(x, 1, x / (1 + 3 * 0.044715 * x**2))
-        else:
-            yield "activation-slope", "without the factor 1.702", lambda x: terms(x, 1, x / 1.702)
+        for words, factor in _WRONG_DENSITIES[case.approximate].items():
+            yield "activation-slope", words, lambda x, factor=factor: terms(x, 1, x * factor(x))  # type: ignore[misc]
 
     return faults("the GELU", slopes(), "dx = dout (Phi(x) + x Phi'(x)).")
 
 
 _FORMS = {"none": "the exact Phi", "tanh": "the approximation by tanh", "sigmoid": "the approximation by a sigmoid"}
+_ROOT = math.sqrt(2 / math.pi)
+#: By what is wrong with Phi', the factor by which it differs.
+_WRONG_DENSITIES: Mapping[str, Mapping[str, Callable[[Array], Any]]] = {
+    "none": {
+        "without the 1 / sqrt(2 pi) of the density": lambda _: math.sqrt(2 * math.pi),
+        "with the density exp(-x^2) in place of exp(-x^2 / 2)": lambda x: np.exp(-x * x / 2),
+        "without the 1 / sqrt(2) of erf(x / sqrt(2))": lambda _: math.sqrt(2),
+    },
+    "tanh": {
+        "without the derivative of x + 0.044715 x^3": lambda x: 1 / (1 + 0.134145 * x**2),
+        "without the derivative of what tanh is applied to": lambda x: 1 / (_ROOT * (1 + 0.134145 * x**2)),
+        "with 0.044715 x^2 in place of 3 0.044715 x^2": lambda x: (1 + 0.044715 * x**2) / (1 + 0.134145 * x**2),
+    },
+    "sigmoid": {"without the factor 1.702": lambda _: 1 / 1.702},
+}
 
 LAYER = activation(
     GeluCase,

@@ -37,6 +37,11 @@ def _faults(_: ReluCase) -> Iterator[Fault]:
     for code, cause, dx in (
         ("mask-ignored", "In {names} the mask is left out: every element is that of dout.", lambda _, g: g),
         ("mask-of-dout", "In {names} the mask is dout > 0, not x > 0.", lambda _, g: g * (g > 0)),
+        (
+            "mask-of-dout",
+            "In {names} the mask is x > 0 and dout > 0, not x > 0 alone.",
+            lambda x, g: g * (g > 0) * (x > 0),
+        ),
         ("mask-inverted", "In {names} the mask is inverted: x <= 0, not x > 0.", lambda x, g: g * (x <= 0)),
         ("slope-missing", "{names} {be} dout times out, where the slope is 1.", lambda x, g: g * np.maximum(x, 0)),
     ):
@@ -76,9 +81,12 @@ def _leaky_faults(case: LeakyReluCase) -> Iterator[Fault]:
 
     def slopes() -> Iterator[Slope]:
         yield "mask-ignored", "1 everywhere", np.ones_like
+        yield "mask-ignored", "alpha everywhere", lambda x: np.full_like(x, alpha)
         yield "leak-missing", "0 where x is negative, as without the leak", lambda x: (x > 0).astype(x.dtype)
         yield "mask-inverted", "1 where x is negative, and alpha elsewhere", lambda x: np.where(x > 0, alpha, 1)
         yield "leak-missing", "alpha x where x is negative, not alpha", lambda x: np.where(x > 0, 1, alpha * x)
+        yield "slope-missing", "x where x is positive, not 1", lambda x: np.where(x > 0, x, alpha)
+        yield "leak-missing", "-alpha where x is negative", lambda x: np.where(x > 0, 1, -alpha)
 
     return faults("the leaky ReLU", slopes(), "Return dout where x > 0, and alpha dout elsewhere.")
 
@@ -131,9 +139,13 @@ def _elu_faults(case: EluCase) -> Iterator[Fault]:
         yield "activation-slope", f"alpha {below}, without exp(x)", lambda x: np.where(x > 0, 1, alpha)
         if alpha != 1:
             yield "activation-slope", f"exp(x) {below}, without alpha", lambda x: np.where(x > 0, 1, np.exp(x))
+            words = f"out + 1 {below}, not out + alpha"
+            yield "activation-slope", words, lambda x: np.where(x > 0, 1, alpha * np.expm1(x) + 1)
         yield "activation-slope", f"out {below}, not out + alpha", lambda x: np.where(x > 0, 1, alpha * np.expm1(x))
+        yield "activation-slope", f"alpha - out {below}", lambda x: np.where(x > 0, 1, -alpha * (np.expm1(x) - 1))
         words = f"alpha exp(out) {below}: exp is applied twice"
         yield "activation-slope", words, lambda x: np.where(x > 0, 1, alpha * np.exp(alpha * np.expm1(x)))
+        yield "mask-inverted", f"1 {below}, and alpha exp(x) elsewhere", lambda x: np.where(x > 0, alpha * np.exp(x), 1)
 
     return faults("the ELU", slopes(), "Return dout where x > 0, and dout alpha exp(x) elsewhere.")
 

@@ -45,9 +45,11 @@ LAYER = targets_loss(
     faults=wrong_slopes(
         "dx = 2 (x - y), divided by what the loss is divided by.",
         ("target-missing", "the target is not subtracted", lambda v: 2 * v.x),
+        ("residual-squared", "x - y is squared, as in the loss", lambda v: 2 * v.terms),
         ("residual-squared", "there is (x - y)^2, the loss itself", lambda v: v.terms),
         ("target-sign", "the target is added, not subtracted", lambda v: 2 * (v.x + v.y)),
         ("residual-squared", "there is 2 |x - y|, without its sign", lambda v: 2 * abs(v.x - v.y)),
+        ("product-rule", "there is 2 (x - y) x, with a factor x too many", lambda v: 2 * (v.x - v.y) * v.x),
     ),
     loss_faults={
         "has the absolute value of x - y, not its square": lambda v: abs(v.x - v.y).sum() * v.weights,

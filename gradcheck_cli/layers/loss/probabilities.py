@@ -72,6 +72,13 @@ LAYER = targets_loss(
         ("label-missing", "there is -1 / x in all classes", lambda v: -1 / v.x),
         ("slope-missing", "the label has -1, not -1 / x", lambda v: -v.label),
         ("label-sign", "the label has 1 / x, not -1 / x", lambda v: v.label / v.x),
+        ("label-shifted", "the label is one too low", lambda v: -np.roll(v.label, -1, axis=1) / v.x),
+        ("slope-missing", "the label has log x, not its slope", lambda v: v.label * np.log(v.x)),
+        (
+            "label-missing",
+            "the other classes have 1 / (1 - x), as in binary cross-entropy",
+            lambda v: (1 - v.label) / (1 - v.x) - v.label / v.x,
+        ),
     ),
     loss_faults={
         "has no logarithm": lambda v: -(v.label * v.x).sum() * v.weights,
@@ -145,7 +152,9 @@ BINARY = targets_loss(
         ("label-missing", "the terms with y = 1 are missing", lambda v: v.of_zero),
         ("label-sign", "-y / x has the wrong sign", lambda v: v.of_zero - v.of_one),
         ("label-sign", "(1 - y) / (1 - x) has the wrong sign", lambda v: v.of_one - v.of_zero),
+        ("slope-of-logits", "x - y is multiplied by x (1 - x)", lambda v: (v.x - v.y) * v.x * (1 - v.x)),
         ("slope-of-logits", "x - y is divided by x alone", lambda v: (v.x - v.y) / v.x),
+        ("slope-of-logits", "x - y is divided by 1 - x alone", lambda v: (v.x - v.y) / (1 - v.x)),
     ),
     loss_faults={
         "has no term for y = 0": lambda v: -(v.y * np.log(v.x)).sum() * v.weights,
@@ -226,7 +235,14 @@ KL = targets_loss(
         ("kl-slope", "there is log(y / x), not its derivative", lambda v: v.ratio),
         ("kl-slope", "there is log(y / x) + 1, the derivative in y", lambda v: v.ratio + 1),
         ("kl-slope", "there is 1 - y / x", lambda v: 1 - v.y / v.below),
+        ("kl-slope", "there is -1 / x, without the factor y", lambda v: -1 / v.below + 0 * v.y),
         ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda v: v.p - v.y),
+        ("kl-slope", "there is -x / y, not -y / x", lambda v: -v.p / v.y),
+        (
+            "kl-slope",
+            "x is taken for the other of probabilities and logarithms",
+            lambda v: -v.y if v.input == "probabilities" else -v.y / v.x,
+        ),
     ),
     loss_faults={
         "has x log(x / y): the two are exchanged": lambda v: -(v.p * v.ratio).sum() * v.weights,

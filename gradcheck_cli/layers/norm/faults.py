@@ -46,6 +46,7 @@ def backward_faults(norm: Normalization, parameters: Parameters) -> Iterator[Equ
         if not constant:
             yield fault(code, words, root, s1=r, s2=r)
             yield fault(code, f"in {through} {words}", root, r=r, s2=lambda v: v.r**3 / v.s**2)
+            yield fault(code, f"in all but {through} {words}", root, s1=r)
     for words, over in () if constant else _wrong_axes(norm):
         wrong = f"the means are taken over {words}, not over the {norm.words}"
         right = f"Take every mean in dx over the {norm.words}, as forward does."
@@ -103,7 +104,7 @@ def _terms(norm: Normalization) -> Iterator[EquationFault]:
         extra = "the mean of g is subtracted, as in layer normalization"
         yield fault("mean-path", extra, remedy, through_mean=1.0)
     powers = f"sqrt(v) has the derivative v^(-1/2) / 2, and 1 / sqrt(v) has -v^(-3/2) / 2. {remedy}"
-    for power in (1, 2):
+    for power in (1, 2, 4, 6):
         words = f"{variance} has ({norm.symbol} + eps)^(-{power / 2:g}), not ({norm.symbol} + eps)^(-1.5)"
         yield fault("variance-power", words, powers, power=power)
 
@@ -140,7 +141,9 @@ def forward_faults(norm: Normalization, parameters: Parameters) -> Iterator[Equa
     yield fault("gamma-missing", "gamma is missing", right, scaled=lambda v: v.z + v.beta)
     if norm.shifts:
         yield fault("mean-path", "the mean is not subtracted", right, z=lambda v: v.x / v.s)
+        yield fault("gamma-missing", "gamma and beta are missing", right, scaled=lambda v: v.z)
         yield fault("beta-missing", "beta is missing", right, scaled=lambda v: v.gamma * v.z)
+        yield fault("gamma-extra", "gamma and beta are exchanged", right, scaled=lambda v: v.beta * v.z + v.gamma)
     elif norm.count > 1:
         summed = "the sum of squares is used in place of their mean"
         yield fault("sum-not-mean", summed, right, correction=norm.count)
@@ -171,17 +174,22 @@ def _statistics_of_the_batch() -> Iterator[EquationFault]:
         "In test mode use running_mean and running_var.",
         {name: train[name] for name in ("mean", "variance")},
     )
+    yield EquationFault(
+        "running-statistics",
+        "In test mode {names} {be} updated by the batch.",
+        "Update the running statistics in train mode only.",
+        {name: train[name] for name in ("kept", "added")},
+    )
 
 
 def _reshaped(norm: Normalization) -> Iterator[EquationFault]:
     """Yield images that are reshaped to rows of features without a transpose; the output may be reshaped back."""
     own = (0, 1, 2, 3)
-    if len(norm.axes) == len(own):
-        order = (0, 2, 3, 1)
+    for order in ((0, 2, 3, 1), (1, 0, 2, 3)) if len(norm.axes) == len(own) else ():
         words = (
             f"x is reshaped as if its axes were ({', '.join(norm.axes[k].size for k in order)}), without a transpose"
         )
-        remedy = f"Reshape `x.transpose{order}`: a reshape keeps the order in memory."
+        remedy = f"Reshape `x.transpose({', '.join(map(str, order))})`: a reshape keeps the order in memory."
         taken, back = partial(_mistaken, "x", own, order), partial(_mistaken, "scaled", order, own)
         yield fault("reshaped-not-transposed", words, remedy, x=taken)
         yield fault("reshaped-not-transposed", words, remedy, x=taken, out=back)
@@ -205,8 +213,12 @@ def _running_statistics(norm: Normalization, momentum: float) -> Iterator[Equati
     else:
         yield wrong(exchanged, kept=1 - momentum, added=momentum)
         yield wrong(unchanged, kept=1, added=0)
+        yield wrong(replaced, kept=0, added=1)
         yield wrong("computed as if they had been zero before", kept=0)
+        yield wrong("multiplied by momentum, with all of the batch's added", added=1)
+    deviation = "updated by the standard deviation, not by the variance"
     yield wrong("updated by the variance with eps added", batch_var=lambda v: v.variance.ravel() + v.eps)
+    yield wrong(deviation, batch_var=lambda v: np.sqrt(v.variance).ravel())
     yield wrong("updated by sqrt(var + eps), not by the variance", batch_var=lambda v: v.s.ravel())
     if (n := norm.count) > 1:
         unbiased = f"updated by a variance divided by {norm.size} - 1, as PyTorch does, not by {norm.size}"

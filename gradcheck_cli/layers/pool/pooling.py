@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Self
 
@@ -148,9 +148,13 @@ def pooling(
         declared: further fields of the layer.
     """
 
-    def of_case(_: WindowedCase, problem: Problem) -> Iterable[Fault]:
-        _out, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
-        return faults(cache)
+    def all_faults(given: WindowedCase, problem: Problem) -> Iterator[Fault]:
+        from gradcheck_cli.layers.conv.moved import only, too_few_windows  # only a case that fails needs it
+
+        _, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
+        yield from faults(cache)
+        for code, cause, remedy, kept in too_few_windows(given):
+            yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": pair[1](only(dout, kept), cache)})  # type: ignore[misc]
 
     return Layer(
         case=case,
@@ -162,6 +166,6 @@ def pooling(
         relations=window_relations,
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
         special_cases=(*([different_kernels] if len(case.kernels) > 1 else []), OVERLAPS, GAPS, uneven, ONE_WINDOW),
-        faults=of_case,
+        faults=all_faults,
         **declared,
     )

@@ -89,11 +89,12 @@ EQUATIONS: Equations = {
     "next_c": lambda v: v.f * v.prev_c + v.i * v.g,
     "next_h": lambda v: v.o * v.tanh_c,
     "dc": lambda v: v.dnext_c + v.dnext_h * v.o * v.cell_slope,
+    "dc_in_gates": lambda v: v.dc,
     "dc_in_dprev_c": lambda v: v.dc,
-    "di": lambda v: v.dc * v.g,
-    "df": lambda v: v.dc * v.prev_c,
+    "di": lambda v: v.dc_in_gates * v.g,
+    "df": lambda v: v.dc_in_gates * v.prev_c,
     "do": lambda v: v.dnext_h * v.tanh_c,
-    "dg": lambda v: v.dc * v.i,
+    "dg": lambda v: v.dc_in_gates * v.i,
     "dprev_c": lambda v: v.dc_in_dprev_c * v.f,
     "gate_slopes": lambda v: np.split(v.slopes, 4, axis=1),
     "blocks": lambda v: [d * slope for d, slope in zip((v.di, v.df, v.do, v.dg), v.gate_slopes, strict=True)],
@@ -108,8 +109,8 @@ _STATE = "dWh = prev_h' da, with the state that the step was given."
 
 
 def _in_dc(code: str, words: str, dc: Equation) -> Iterator[EquationFault]:
-    """Yield a wrong dc, everywhere or in dprev_c alone."""
-    for place, name in (("", "dc"), (" in dprev_c alone", "dc_in_dprev_c")):
+    """Yield a wrong dc, everywhere or in one of the places where it is used."""
+    for place, name in (("", "dc"), (" in dprev_c alone", "dc_in_dprev_c"), (" in the gates alone", "dc_in_gates")):
         yield fault(code, f"{words}{place}", _PATH, **{name: dc})
 
 

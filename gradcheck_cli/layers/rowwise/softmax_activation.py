@@ -147,7 +147,9 @@ LAYER = rows_layer(
         fault("slope-missing", "the factor p is missing", _DX, dx=lambda v: v.dout - v.sum),
         fault("normalized-axes", "the sum is taken over samples", _DX, sum=lambda v: (v.dout * v.p).sum(axis=0)),
         fault("normalized-axes", "the sum is taken over all elements", _DX, sum=lambda v: (v.dout * v.p).sum()),
+        fault("slope-missing", "x is used in place of p", _DX, p=lambda v: v.x),
         fault("not-normalized", "exp(x) is used in place of p", _DX, p=lambda v: np.exp(v.x)),
+        fault("not-normalized", "exp(x - max) is used in place of p", _DX, p=lambda v: np.exp(lowered(v.x))),
         fault("slope-missing", "the slope is left out", _DX, dx=lambda v: v.dout),
     ),
     forward_faults=(
@@ -204,6 +206,7 @@ LOG = rows_layer(
         ),
         fault("softmax-sum", "the sum of dout is added, not subtracted", _LOG_DX, dx=lambda v: v.dout + v.p * v.sum),
         fault("softmax-sum", "the sum of dout is a mean", _LOG_DX, sum=lambda v: row_sum(v.dout) / v.x.shape[1]),
+        fault("softmax-sum", "the sum is one of dout p", _LOG_DX, sum=lambda v: row_sum(v.dout * v.p)),
         fault("softmax-sum", "the sum is not multiplied by p", _LOG_DX, dx=lambda v: v.dout - v.sum),
         fault(
             "softmax-sum",
@@ -213,7 +216,9 @@ LOG = rows_layer(
         ),
         fault("normalized-axes", "the sum is taken over samples", _LOG_DX, sum=lambda v: v.dout.sum(axis=0)),
         fault("normalized-axes", "the sum is taken over all elements", _LOG_DX, sum=lambda v: v.dout.sum()),
+        fault("slope-missing", "out is used in place of p", _LOG_DX, dx=lambda v: v.dout - v.out * v.sum),
         fault("not-normalized", "exp(x) is used in place of p", _LOG_DX, p=lambda v: np.exp(v.x)),
+        fault("not-normalized", "exp(x - max) is used in place of p", _LOG_DX, p=lambda v: np.exp(lowered(v.x))),
     ),
     forward_faults=(
         fault(
