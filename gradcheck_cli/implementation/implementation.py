@@ -53,7 +53,14 @@ class NotExpressibleError(Exception):
 
 
 class UnknownEntryError(NotExpressibleError):
-    """The implementation asks a dictionary of parameters for one of which the meaning is not known."""
+    """The implementation asks a dictionary of parameters for one of which the meaning is not known.
+
+    `known` is how many of them it had asked for before.
+    """
+
+    def __init__(self, reason: str, known: int) -> None:
+        super().__init__(reason)
+        self.known = known
 
 
 class ForwardStep(NamedTuple):

@@ -114,7 +114,7 @@ class Entries(WrittenDict):
             value = self._settings[key]
         elif (value := self._spare(reduced)) is None:
             asked = clean(repr(key), 40)
-            raise UnknownEntryError(f"it asks for the parameter {asked}, of which the meaning is not known")
+            raise UnknownEntryError(f"it asks for the parameter {asked}, of which the meaning is not known", len(self))
         self[key] = value
         return value
 

@@ -123,9 +123,11 @@ def with_kept(reading: Reading, problem: Problem) -> Problem:
         source = random.Random(f"{problem.draws} {name}")  # noqa: S311  # no secrets
         kept[name] = drawn(source, np.shape(value_at(instance, paths[0])), reading.found.within).astype(dtype)
     axes = {name: anonymous(name, value.ndim) for name, value in kept.items()}
+    domain = dict.fromkeys(kept, reading.found.within) if reading.found.within else {}
     return replace(
         problem,
         inputs={**problem.inputs, **kept},
+        domain={**problem.domain, **domain},
         axes={**problem.axes, **axes},
         constants=(*problem.constants, *reading.found.without),
     )

@@ -86,6 +86,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     if case and isinstance(readings, list) and not readings[0].layer.reference:
         return Tried(reading=_best_of_unknown(readings, case, given), fit=Fit.REPRODUCES)
     found: Tried | None = None
+    known = 0  # parameters of a dictionary that are, where one is not
     unnamed: list[tuple[Packing | None, tuple[str, ...]]] = []  # packings without a name for what code asks for
     for reading in readings:
         if any(reading.vocabulary.packing is one and reading.lacking == lacking for one, lacking in unnamed):
@@ -94,9 +95,11 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
             continue
         try:
             reading, fit = _with_blocks_in_order(reading, forward_fit(reading))  # noqa: PLW2901
-        except UnknownEntryError:
+        except UnknownEntryError as error:
             fit = Fit.FAILS
             unnamed.append((reading.vocabulary.packing, reading.lacking))
+            if found is None or (found.fit is fit and error.known > known):
+                found, known = Tried(reading=reading, fit=fit), error.known
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         in_order = ordered(reading) if fit is Fit.REPRODUCES else None

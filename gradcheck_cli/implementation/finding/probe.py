@@ -130,12 +130,13 @@ class Probe:
             return guess
         return replace(guess, readings=(first, *fitting))  # what a class keeps, and where, is the same for all lengths
 
-    def forward(self, guess: Guess, *, moved: int = -1, draw: int = 0) -> list[Array] | None:
+    def forward(self, guess: Guess, *, moved: int = -1, beyond: int = -1, draw: int = 0) -> list[Array] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises.
 
         Args:
             guess: what it is given.
             moved: the argument that is moved by some percent.
+            beyond: the axis along which its first entry stays where it is.
             draw: the number of the arrays that are drawn.
         """
         given: dict[str, Any] = {}
@@ -147,7 +148,7 @@ class Probe:
                 case "one-hot":
                     given[slot.key] = np.eye(shape[1])[_draw_labels(seed, shape[:1], shape[1])]
                 case "array":
-                    given[slot.key] = _draw_array(seed, shape, guess.within, is_moved=i == moved).copy()
+                    given[slot.key] = _draw_array(seed, shape, guess.within, beyond if i == moved else None).copy()
                 case _:
                     given[slot.key] = kind.value
         reading = self.readings[0]
@@ -195,6 +196,18 @@ class Probe:
             return at is not None and all(other is not None and _differ(at, other) for other in beside)
 
         return any(moves(draw) for draw in range(draws))
+
+    def with_single_entries(self, guess: Guess) -> Guess:
+        """Give axes of arrays a length of 1 if forward reads their first entry alone, as in `np.sum(x, (0, 1))[0]`."""
+        at = self.forward(guess)
+        unread = {
+            (i, k): 1
+            for i, k in guess.lengths
+            if guess.kinds[i].name == "array"
+            and (other := self.forward(guess, moved=i, beyond=k))
+            and not _differ(at or other, other)
+        }
+        return replace(guess, lengths=guess.lengths | unread)
 
     def depends_in(self, case: FunctionCase) -> bool:
         """Tell whether the output depends on arrays as they are drawn: relu of one negative number does not."""
@@ -244,11 +257,16 @@ def _outputs(returned: Iterable[Any]) -> list[Array] | None:
 
 
 @cache  # the same few arrays are drawn for thousands of calls, which took longer than the calls
-def _draw_array(seed: int, shape: tuple[int, ...], within: Interval | None, *, is_moved: bool) -> Array:
+def _draw_array(seed: int, shape: tuple[int, ...], within: Interval | None, moved_beyond: int | None) -> Array:
     numbers = np.random.default_rng(seed)
     value = np.asarray(numbers.uniform(*(within or _POSITIVE), shape))
     value = value if within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
-    return np.asarray(value * numbers.uniform(1, 1.1, shape)) if is_moved else value
+    if moved_beyond is None:
+        return value
+    factors = np.asarray(numbers.uniform(1, 1.1, shape))
+    if moved_beyond >= 0:
+        factors[(slice(None),) * moved_beyond + (0,)] = 1
+    return np.asarray(value * factors)
 
 
 @cache

@@ -127,6 +127,9 @@ class _Search(TargetProbe):
                 continue
             if self._is_meant(guess):
                 return self._checked(guess)
+            single = guess if self.is_class else self.with_single_entries(guess)
+            if single != guess and (fitting := self.fitted(single)) and self._is_meant(fitting):
+                return self._checked(fitting)
             if wrong is None and self._is_usual(guess) and self._says_gradient(guess):
                 wrong = guess
         return self._checked(wrong) if wrong else misshapen or self._with_failing_backward()
