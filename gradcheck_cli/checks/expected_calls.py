@@ -19,7 +19,7 @@ def expect_case(run: CaseRun) -> CaseRun:
     problem, expect = run.problem, run.calls.expect
     if expect is None or not problem.reference or problem.cache_optional or is_large(problem):
         return run
-    steps, others, is_compared = first_steps(run), OtherCalls(run), may_be_reference(run)
+    steps, others, is_compared = first_steps(run), OtherCalls(run.problem, run.settings), may_be_reference(run)
     if is_compared:
         steps += [*steps_in_wider_dtype(run), *Line(run, wide_inputs(problem)).steps(is_curved=not run.layer.sums)]
     steps += others.steps(len(steps), only_once=False)

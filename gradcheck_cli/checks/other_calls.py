@@ -14,8 +14,9 @@ from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Step
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 #: In which calls code raised or died.
@@ -27,8 +28,8 @@ AFTER_OTHERS, NTH = "after forward had been called with other inputs", "again, {
 class OtherCalls:
     """The calls of both passes that follow the first ones, and what they are given."""
 
-    def __init__(self, run: CaseRun) -> None:
-        self._problem, self._settings = run.problem, run.settings
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        self._problem, self._settings = problem, settings
 
     @cached_property
     def cotangents(self) -> tuple[tuple[Array, str], ...]:

@@ -52,7 +52,7 @@ class RepeatedCalls:
 
     def __init__(self, run: CaseRun, agreement: Agreement, *, where: str = "") -> None:
         """Take the first calls, and by how much later ones may differ from them; call nothing yet."""
-        self._run, self._problem, self._others = run, run.problem, run.others or OtherCalls(run)
+        self._run, self._problem, self._others = run, run.problem, run.others or OtherCalls(run.problem, run.settings)
         self.where = where  #: with which sizes, if these are not those of the case under test
         self.only_once = False  #: whether each pass is called only once more, as all else is tried in another case
         self._apart = agreement.apart
