@@ -21,8 +21,8 @@ _LONGEST = 400
 #: Characters that fit into a line of the summary.
 _LINE = 90
 
-#: Columns of a screen on which a reason has room beside a name.
-_WIDE = 80
+#: Columns that a reason needs beside a name: in fewer, a sentence becomes a tower of words.
+_REASON = 28
 
 
 def grade_lines(grades: Grades) -> Iterator[Text]:
@@ -69,14 +69,17 @@ def grade_table(grades: Grades, width: int, *, layers: bool, by: str = "file") -
     short = _shorten([name for (name, _), _ in items])
     names = [_broken(short[name], 2 * width // 5) for (name, _), _ in items]
     reasons = [clean(grade.reason, _LONGEST) for _, grade in items]
-    widest = max(len(line) for name in ["implementation", *names] for line in name.splitlines())
-    wide = width >= _WIDE
+    widest = min(max(len(line) for name in ["implementation", *names] for line in name.splitlines()), width // 2)
+    columns = [[word(grade.verdict) for _, grade in items], ["passed", *(grade.passed for _, grade in items)]]
+    columns += [[layer for (_, layer), _ in items]] if layers else []
+    room = width - widest - 2 - sum(max(map(len, column), default=0) + 2 for column in columns)
+    wide = room >= _REASON
     table = make_table()
     table.add_column("", no_wrap=True)
     table.add_column("passed", justify="right", no_wrap=True)
     if layers:
         table.add_column("layer", no_wrap=wide, overflow="fold")
-    table.add_column("implementation", overflow="fold", width=min(widest, width // 2) if wide else None)
+    table.add_column("implementation", overflow="fold", width=widest if wide else None)
     if wide:
         table.add_column("why", overflow="fold")  # a command in it is whole, to be typed
     for name, reason, ((_, layer), grade) in zip(names, reasons, items, strict=True):
