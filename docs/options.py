@@ -7,16 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from docs.manual import EXIT_CODES, VARIABLES
-from gradcheck_cli.cli.commands import (
-    completion_command,
-    files_command,
-    layer_command,
-    schema_command,
-    sweep_command,
-)
-from gradcheck_cli.cli.compare import compare_command
-from gradcheck_cli.cli.explain import explain_command
+from gradcheck_cli.cli.commands import files_command, layer_command, sweep_command
 from gradcheck_cli.cli.flags import geometry_flags, help_by_section
+from gradcheck_cli.cli.groups import OTHER_COMMANDS
 from gradcheck_cli.layers import LAYERS, TITLES
 
 if TYPE_CHECKING:
@@ -55,7 +48,7 @@ def _lines() -> Iterator[str]:
     )
     yield "\n## gradcheck sweep LAYER\n\nThe geometry of the layer, and:"
     yield from _sections(sweep_command("conv", "conv"), without="Geometry")
-    for command in (compare_command, explain_command, schema_command, completion_command):
+    for command in OTHER_COMMANDS:
         usage = " ".join(command.collect_usage_pieces(_context(command))[1:])
         yield f"\n## gradcheck {command.name}{f' {usage}' if usage else ''}\n\n{_text(command.help or '')}"
         yield from _sections(command)

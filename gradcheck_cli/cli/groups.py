@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: The name of the command that checks files, as its usage shows it: nobody types it, but it can be typed.
 _FILES = "FILE.py"
 
+#: The commands beside those of layers and files.
+OTHER_COMMANDS = (compare_command, explain_command, schema_command, completion_command)
+
 
 def gradcheck_group() -> click.Group:
     """Make the command `gradcheck`."""
@@ -37,7 +40,7 @@ def gradcheck_group() -> click.Group:
     group.context_settings["ignore_unknown_options"] = True  # they may be of the command that checks files
     sweeps = "Show the error of plain differences for each step h."
     group.add_command(_LayerGroup("sweep", sweep_command, sweeps, "LAYER [ARGS]..."))
-    for command in (compare_command, explain_command, schema_command, completion_command):
+    for command in OTHER_COMMANDS:
         group.add_command(command)
     return group
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -94,3 +94,8 @@ def join_outputs(out: object, problem: Problem, absent: tuple[str, ...] = ()) ->
     # narrowest dtype tells how they are rounded.
     narrowest = max((array.dtype for array in arrays[: problem.cotangents]), key=lambda dtype: np.finfo(dtype).eps)
     return np.concatenate([array.astype(narrowest, copy=False) for array in arrays])
+
+
+def are_finite(arrays: Iterable[Array]) -> bool:
+    """Tell whether no element of any array is infinite or NaN."""
+    return all(np.isfinite(array).all() for array in arrays)

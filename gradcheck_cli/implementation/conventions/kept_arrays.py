@@ -17,6 +17,7 @@ from gradcheck_cli.implementation.conventions.instances import copied, make_inst
 from gradcheck_cli.implementation.conventions.left_gradients import call_forward, with_gradients
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.outputs import are_finite
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.case import Case
@@ -36,7 +37,7 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
         kept = _kept(reading, problem)
         studied = replace(reading, found=Found(kept=kept, studied=True), order=(*reading.order, *kept))
         out, _ = call_forward(studied, with_kept(studied, problem))
-        if not _is_finite(out):  # such as the root of a variance that is kept
+        if not are_finite(out):  # such as the root of a variance that is kept
             studied = replace(studied, found=replace(studied.found, within=_POSITIVE))
         return with_gradients(studied, case, with_kept(studied, problem))
     return reading
@@ -98,14 +99,10 @@ def _kept(reading: Reading, problem: Problem) -> dict[str, tuple[Path, ...]]:
             return None
 
     still, instance = out_with(redrawn, ()), redrawn
-    if not still or not _is_finite(still):
+    if not still or not are_finite(still):
         still, instance = out_with(call.instance, ()), call.instance
     found = [paths for paths in own if _differ(still, out_with(instance, paths))]
     return _short_names(found, taken={*problem.inputs, *(problem.parameters or {}), "out"})
-
-
-def _is_finite(out: list[Array]) -> bool:
-    return all(np.isfinite(one).all() for one in out)
 
 
 def _differ(still: list[Array] | None, moved: list[Array] | None) -> bool:

@@ -26,6 +26,7 @@ from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.outputs import are_finite
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 from gradcheck_cli.numeric.arrays import Array
@@ -112,9 +113,9 @@ class Probe:
         for within in [guess.within] if guess.within else [None, _POSITIVE, PROBABILITIES]:
             guess = replace(guess, within=within)
             out = self.forward(guess)
-            if out is None or all(np.isfinite(array).all() for array in out):
+            if out is None or are_finite(out):
                 break
-        if out is None or not all(np.isfinite(array).all() for array in out):
+        if out is None or not are_finite(out):
             return None
         self.calls += _RAN
         case = self.case(guess)
