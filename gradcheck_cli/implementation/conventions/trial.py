@@ -36,7 +36,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
-from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems, standard_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, word
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
@@ -202,11 +202,17 @@ def forward_fit(reading: Reading, close: float = CLOSE) -> Fit:
     """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
-    problems = probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent))
+    absent = origins(reading.vocabulary.packing, reading.absent)
     understood = implementation_of(reading, "", None)
-    with quiet():
-        tried = [fit for problem in problems if (fit := _try(understood, problem, close)) is not None]
+
+    def try_all(problems: Iterable[Problem]) -> list[Fit]:
+        with quiet():
+            return [fit for problem in problems if (fit := _try(understood, problem, close)) is not None]
+
+    tried = try_all(probe_problems(reading.layer.name, absent))
     reached = max(tried, default=Fit.FAILS)
+    if reached is Fit.REPRODUCES and any(reading.forms.absent.values()):
+        tried += try_all(standard_problems(reading.layer.name, absent))  # does it always do so?
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 

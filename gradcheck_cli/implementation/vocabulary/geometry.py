@@ -99,6 +99,12 @@ def _padding_word(sizes: Sizes) -> str:
     raise ValueError('"same" and "valid" can only say pad 0 and, at stride 1, pad (kernel - 1) / 2')
 
 
+def _always_centered(sizes: Sizes) -> str | None:
+    reach = (d * (k - 1) for d, k in zip(sizes["dilation"], sizes["kernel"], strict=True))
+    centered = all(2 * p == r for p, r in zip(sizes["pad"], reach, strict=True))
+    return None if centered else "it always pads by (kernel - 1) / 2"
+
+
 def _always_same(sizes: Sizes) -> str | None:
     with contextlib.suppress(ValueError):
         if _padding_word(sizes) == "same" or sizes["kernel"] == (1, 1):
@@ -148,11 +154,20 @@ KERNELS = {
     ),
     "HH": number("HH", "HH hh kh fh hf {kernel,filter}{height,h}", shapes=True),
     "WW": number("WW", "WW ww kw fw wf {kernel,filter}{width,w}", shapes=True),
-    "stride": number("stride", "stride{,s,size,length} s step{,s}", only("stride", (1, 1)), pair=True),
+    "weights": Argument(
+        names=words("convolutionshape convshape"),
+        forms={"convolution shape (C, HH, WW)": _shape("C", "HH", "WW")},
+        shapes=True,
+    ),
+    "stride": number("stride", "stride{,s,size,length,shape} s step{,s}", only("stride", (1, 1)), pair=True),
     "pad": Argument(
         names=words("pad{,s,size,width,ding,dings,dingsize} p zeropad{,ding}"),
         forms={"": lambda sizes: sizes["pad"], 'pad as "same" or "valid"': _padding_word},
-        absent={"": only("pad", (0, 0)), 'pad always "same"': _always_same},
+        absent={
+            "": only("pad", (0, 0)),
+            "pad always (kernel - 1) / 2": _always_centered,
+            'pad always "same"': _always_same,
+        },
         pair=True,
     ),
     "dilation": number("dilation", "dilation{,s,rate}", only("dilation", (1, 1)), pair=True, optional=True),
@@ -194,7 +209,7 @@ POOLING = {
     "WW": number("WW", "pool{width,w} pw wp ww", _square, unless=("kernel",)),
     "kernel": number(
         "kernel",
-        "pool{,size,shape} size ksize kernel{,size,shape} f k window{,size,shape} filter{size,shape}",
+        "{pool,pooling}{,size,shape} size ksize kernel{,size,shape} f k window{,size,shape} filter{size,shape}",
         absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},
         unless=("HH", "WW"),
         pair=True,

@@ -21,6 +21,13 @@ def probe_problems(layer: str, absent: tuple[str, ...] = ()) -> tuple[Problem, .
 
 
 @cache
+def standard_problems(layer: str, absent: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+    """Make the problems of the standard set, which show what code always does, for code that lacks some inputs."""
+    possible = (case for case in LAYERS[layer].standard() if not case.impossible())
+    return tuple(LAYERS[layer].problem_without(case, absent) for case in possible)
+
+
+@cache
 def known_words(name: str) -> Vocabulary:
     """Return the words that people use for the layer of this name, without what follows from its arrays.
 

@@ -454,7 +454,7 @@ class Conv3:
         return dx
 """,
         "Conv3",
-        'class Conv3(input_depth, depth).forward, .backward, pad always "same"',
+        "class Conv3(input_depth, depth).forward, .backward, pad always (kernel - 1) / 2",
         1,
     ),
     "gradients in another order": Source(

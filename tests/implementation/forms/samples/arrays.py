@@ -311,4 +311,113 @@ SAMPLES = [
         ),
         wrong=("dy * a * s * (1 - s)", "dy * s * (1 - s)"),
     ),
+    Form(
+        shows="classes same fixed",
+        layer="conv",
+        text="""
+class Convolution:
+    def __init__(self, stride_shape, convolution_shape, num_kernels):
+        self.stride_shape, (channels, self.rows, self.columns) = stride_shape, convolution_shape
+        self.weights = np.random.rand(num_kernels, channels, self.rows, self.columns)
+        self.bias = np.random.rand(num_kernels)
+
+    def _windows(self):
+        (down, right), (height, width) = self.stride_shape, self.size
+        for i, row in enumerate(range(0, height, down)):
+            for j, column in enumerate(range(0, width, right)):
+                yield i, j, np.s_[:, :, row : row + self.rows, column : column + self.columns]
+
+    def forward(self, input_tensor):
+        top, left = (self.rows - 1) // 2, (self.columns - 1) // 2
+        sides = (top, self.rows - 1 - top), (left, self.columns - 1 - left)
+        self.size, self.inside = input_tensor.shape[2:], np.s_[:, :, top:, left:]
+        self.padded = np.pad(input_tensor, ((0, 0), (0, 0), *sides))
+        places = [-(-size // step) for size, step in zip(self.size, self.stride_shape)]
+        out = np.zeros((len(input_tensor), len(self.bias), *places))
+        for i, j, window in self._windows():
+            out[:, :, i, j] = np.einsum("ncij,fcij->nf", self.padded[window], self.weights) + self.bias
+        return out
+
+    def backward(self, error_tensor):
+        self.gradient_weights, d_padded = np.zeros_like(self.weights), np.zeros_like(self.padded)
+        self.gradient_bias = error_tensor.sum((0, 2, 3))
+        for i, j, window in self._windows():
+            error = error_tensor[:, :, i, j]
+            self.gradient_weights += np.einsum("nf,ncij->fcij", error, self.padded[window])
+            d_padded[window] += np.einsum("nf,fcij->ncij", error, self.weights)
+        return d_padded[self.inside][:, :, : self.size[0], : self.size[1]]
+""",
+        wrong=("d_padded[window] +=", "d_padded[window] ="),
+        understood=("convolution shape (C, HH, WW)", "pad always (kernel - 1) / 2"),
+        most=99,
+        passed=5,
+    ),
+    Form(
+        shows="same fixed",
+        layer="conv",
+        text="""
+class ConvLayer:
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1):
+        self.k, self.s = kernel_size, stride
+        self.W = np.random.randn(out_channels, in_channels, kernel_size, kernel_size)
+        self.b = np.zeros(out_channels)
+
+    def _at(self, i, j):
+        return np.s_[:, :, i * self.s : i * self.s + self.k, j * self.s : j * self.s + self.k]
+
+    def forward(self, x):
+        self.shape, places = x.shape, [-(-n // self.s) for n in x.shape[2:]]
+        lacking = [max((p - 1) * self.s + self.k - n, 0) for p, n in zip(places, x.shape[2:])]
+        self.before = [n // 2 for n in lacking]
+        self.x = np.pad(x, ((0, 0), (0, 0), *((n // 2, n - n // 2) for n in lacking)))
+        out = np.zeros((len(x), len(self.b), *places))
+        for i, j in np.ndindex(*places):
+            out[:, :, i, j] = np.tensordot(self.x[self._at(i, j)], self.W, ((1, 2, 3), (1, 2, 3))) + self.b
+        return out
+
+    def backward(self, dout):
+        dx, self.dW, self.db = np.zeros_like(self.x), np.zeros_like(self.W), dout.sum((0, 2, 3))
+        for i, j in np.ndindex(*dout.shape[2:]):
+            dx[self._at(i, j)] += np.tensordot(dout[:, :, i, j], self.W, 1)
+            self.dW += np.tensordot(dout[:, :, i, j].T, self.x[self._at(i, j)], 1)
+        (top, left), (_, _, height, width) = self.before, self.shape
+        return dx[:, :, top : top + height, left : left + width]
+""",
+        wrong=("self.dW +=", "self.dW ="),
+        understood=('pad always "same"',),
+        most=99,
+    ),
+    Form(
+        shows="classes",
+        layer="maxpool",
+        text="""
+class Pooling:
+    def __init__(self, stride_shape, pooling_shape):
+        self.stride, self.pool = stride_shape, pooling_shape
+
+    def _windows(self, places):
+        for i, j in np.ndindex(*places):
+            row, column = i * self.stride[0], j * self.stride[1]
+            yield i, j, np.s_[:, :, row : row + self.pool[0], column : column + self.pool[1]]
+
+    def forward(self, input_tensor):
+        self.x = input_tensor
+        sizes = zip(self.x.shape[2:], self.pool, self.stride)
+        out = np.zeros((*self.x.shape[:2], *((size - pool) // step + 1 for size, pool, step in sizes)))
+        for i, j, window in self._windows(out.shape[2:]):
+            out[:, :, i, j] = self.x[window].max((2, 3))
+        return out
+
+    def backward(self, error_tensor):
+        dx = np.zeros_like(self.x)
+        for i, j, window in self._windows(error_tensor.shape[2:]):
+            patch = self.x[window]
+            is_largest = patch == patch.max((2, 3), keepdims=True)
+            dx[window] += is_largest * error_tensor[:, :, i, j, None, None]
+        return dx
+""",
+        wrong=("dx[window] +=", "dx[window] ="),
+        most=99,
+        passed=7,
+    ),
 ]
