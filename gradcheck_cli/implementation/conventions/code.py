@@ -158,4 +158,5 @@ class Found:
     gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
     within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
     without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
+    overwritten: tuple[str, ...] = ()  #: those of them of which there is that of the last of several calls
     studied: bool = False  #: whether it was looked for

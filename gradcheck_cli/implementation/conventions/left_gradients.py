@@ -67,17 +67,18 @@ def with_gradients(reading: Reading, case: Case, problem: Problem) -> Reading:
     if fitting.keys() == {*names} and fit_of(reading, case, problem)[2]:
         return reading
     try:
-        twin = after_backward(reading, call, _parts(adopted))
+        twin, last = after_backward(reading, call, _parts(adopted))
     except ImplementationError:
         return reading
-    found = _written_places(reading, call.instance, twin, adopted, fitting)
+    found, overwritten = _written_places(reading, (call.instance, twin), last, adopted, fitting)
     lost = [name for name in names if returned.get(name) is None and name not in found]
     left = [name for name in names if name not in lost]
     lost = [name for name in lost if not _is_owed(reading, name, left)]
     if not left or ({*lost} & {*adopted.inputs} and all(word(name) in TARGETS for name in left)):
         return reading  # none is found, or it was taken for the gradient of the targets, which nobody computes alone
     kept = {name: paths for name, paths in reading.found.kept.items() if name not in lost}
-    return replace(reading, found=replace(reading.found, kept=kept, gradient_at=found, without=tuple(lost)))
+    where = replace(reading.found, kept=kept, gradient_at=found, without=tuple(lost), overwritten=overwritten)
+    return replace(reading, found=where)
 
 
 def _is_owed(reading: Reading, name: str, others: list[str]) -> bool:
@@ -148,27 +149,43 @@ def _returned(reading: Reading, parts: Any, call: Call, names: tuple[str, ...]) 
 
 
 def _written_places(
-    reading: Reading, before: object, after: object, problem: Problem, fitting: Mapping[str, object]
-) -> dict[str, Path]:
+    reading: Reading,
+    instances: tuple[object, object],
+    last: Mapping[Path, Array],
+    problem: Problem,
+    fitting: Mapping[str, object],
+) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Find the gradients that are not returned, or returned and not right while an array that is right is there.
 
     Args:
         reading: of the code.
-        before: an instance.
-        after: the same, in which backward has written.
+        instances: an instance, and the same in which backward has written.
+        last: what its parts kept of the last of several calls of their own backward, by where.
         problem: what it was called with.
         fitting: the gradients that are returned in the right shapes, by input.
+
+    Returns:
+        Where they are; and of what only the gradient of the last call of a part is there, whose sum is elsewhere.
     """
+    before, after = instances
     old, arrays = arrays_in(before), {path: np.asarray(value) for path, value in arrays_in(after).items()}
     new = [path for path, array in arrays.items() if path not in old or not is_equal(array, old[path])]
     run, kept = pack_outputs(implementation_of(reading, "", None), problem), reading.found.kept
     names, found = problem.differentiable, dict[str, Path]()
     named = {name: _named_place(reading, after, arrays, new, name, problem.inputs[name].shape) for name in names}
     claimed = {path for paths in kept.values() for path in paths} | {path for path in named.values() if path}
+    overwritten = tuple(
+        name
+        for name, path in named.items()
+        if path
+        and path in last
+        and is_equal(arrays[path], last[path])
+        and not slope_agrees(run, problem, {name: arrays[path]}, (name,), directions=2)
+    )
     for name in names:
         shape = problem.inputs[name].shape
         left = [path for path in new if arrays[path].shape == shape and path not in claimed]
-        path = None if name in fitting else named[name]
+        path = None if name in {*fitting, *overwritten} else named[name]
         is_said = name in fitting and bool(reading.code.title)  # by the loss or backward pass of a network
         if path is None and left and not is_said:
             tried: dict[Path | None, Array] = {None: np.asarray(fitting[name])} if name in fitting else {}
@@ -185,7 +202,7 @@ def _written_places(
         if path is not None:
             found[name] = path
             claimed.add(path)
-    return found
+    return found, tuple(name for name in overwritten if name not in found)
 
 
 def _named_place(

@@ -14,6 +14,7 @@ from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
+    Path,
     attributes,
     gradient_places,
     newest,
@@ -31,6 +32,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.network_steps import Role
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, left_at_zero, origins
+from gradcheck_cli.implementation.conventions.parts import last_calls
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import (
     as_array,
@@ -91,7 +93,9 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     unread = [one for one in lacking if word(one) not in LABELS and one not in optional]
     unread += left_at_zero(packing, absent)
     own = (*reading.order, *(name for slot in reading.forward for name in slot.inputs if name in without))
-    warnings = [f"no gradient of {name} was found; it is not checked" for name in unread]
+    found = dict.fromkeys(unread, "no gradient of {} was found")
+    found |= dict.fromkeys(reading.found.overwritten, "the gradient of {} is that of the last of several calls")
+    warnings = [f"{what.format(name)}; it is not checked" for name, what in found.items()]
     for argument in reading.output_in_place_of_input:
         passes = reading.code.name("backward"), reading.code.name("forward")
         warnings.append("{0}({2}) is right only where {2} is the output of {1}".format(*passes, argument))
@@ -114,16 +118,17 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     )
 
 
-def after_backward(reading: Reading, call: Call, cotangent: object) -> object:
-    """Return a copy of the instance of a call on which backward was called.
+def after_backward(reading: Reading, call: Call, cotangent: object) -> tuple[object, Mapping[Path, Array]]:
+    """Return a copy of the instance of a call on which backward was called, and what its parts kept of their last call.
 
     Raises:
         ImplementationError: it raised.
     """
     twin, run = copied(call.instance), _Run(reading)
     arguments = fill(reading.backward, reading.forms, reading.vocabulary, run.values_back(cotangent, call))
-    arguments.call(reading.code.function("backward", twin))
-    return twin
+    with last_calls(twin, reading.code.backward) as kept:
+        arguments.call(reading.code.function("backward", twin))
+    return twin, kept
 
 
 @dataclass(frozen=True)
