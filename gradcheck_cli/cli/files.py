@@ -74,10 +74,13 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
             found[spec] = checker.survey(spec, request.limits)
     assignments = _assign_all(request, [one for one in found.values() if isinstance(one, Survey)])
     empty: list[str] = []  # for each file of a folder that has nothing, why
+    helpers = _helpers(found)
     for file, one in found.items():
         if isinstance(one, Survey):
             _show_rest(request, file, one, halves)
             known += _unchecked(request, file, one, halves)
+        elif file in helpers:
+            _remark(request, f"{file}: has nothing to check; the files beside it import it")
         elif isinstance(one, NothingToCheckError) and file not in specs:  # it was not named
             empty += [] if halves.are_of(file) else [str(one)]
         elif not halves.are_of(file):
@@ -86,6 +89,22 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
     return make_plan(request, assignments, tuple(known))
+
+
+def _helpers(found: Mapping[str, Survey | ImplementationNotFoundError]) -> set[str]:
+    """Return the files without a layer that others beside them import, such as one of a base class; and `__init__.py`.
+
+    That somebody's submission has none is an error.
+    """
+    without = {Path(file): file for file, one in found.items() if isinstance(one, NothingToCheckError)}
+    folders = {file.parent for file in without}
+    beside = [Path(file) for file in found if Path(file) not in without and Path(file).parent in folders]
+    if not beside:
+        return set()
+    from gradcheck_cli.implementation.loading.imports import words_imported  # only here
+
+    imported = {(file.parent, word) for file in beside for word in ("__init__", *words_imported(file))}
+    return {name for file, name in without.items() if (file.parent, file.stem) in imported}
 
 
 def _assign_all(request: Request, surveys: Iterable[Survey]) -> list[Assignment]:

@@ -161,6 +161,24 @@ def test_among_several_it_is_a_row(gradcheck: Program, tmp_path: Path) -> None:
         assert said in one["reason"]
 
 
+def test_a_base_class_that_others_import_is_no_error_and_an_empty_submission_is(
+    gradcheck: Program, tmp_path: Path
+) -> None:
+    write(tmp_path, "layers/__init__.py", "")
+    write(tmp_path, "layers/base.py", "class Layer:\n    trainable = False\n")
+    layer = TANH.replace("class Tanh:", "import numpy as np\nfrom layers.base import Layer\n\n\nclass Tanh(Layer):")
+    write(tmp_path, "layers/tanh.py", layer)
+    write(tmp_path, "layers/bob.py", "def todo(): ...\n")
+    names = ("layers/__init__.py", "layers/base.py", "layers/tanh.py")
+    run = gradcheck(*names)
+    assert (run.returncode, "7 cases passed" in run.stdout) == (0, True)
+    said = [f"{name}: has nothing to check; the files beside it import it" for name in names[:2]]
+    assert run.stderr.splitlines() == said
+    run = gradcheck(*names, "layers/bob.py")
+    assert run.returncode == 1
+    assert "ERROR 0/1 layers/bob.py" in " ".join(run.stdout.split())
+
+
 @pytest.mark.parametrize("text", [HANGING, EXITING])
 def test_one_that_hangs_or_exits_when_it_is_tried_spoils_no_other(
     text: str, gradcheck: Program, tmp_path: Path

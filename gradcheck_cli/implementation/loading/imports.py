@@ -148,6 +148,17 @@ def imported_names(tree: ast.Module) -> set[str]:
     return names
 
 
+def words_imported(file: Path) -> set[str]:
+    """Name whatever a file imports, modules without the packages that they are in; {} if that cannot be told."""
+    try:
+        nodes = list(ast.walk(parse_file(file)))
+    except (SyntaxError, OSError):
+        return set()
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    modules += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.rpartition(".")[2] for name in modules}
+
+
 def search_folders(file: Path, names: set[str]) -> list[Path]:
     """List the folders to import from: the file's own, and those of the packages around it that it names."""
     return [file.parent, *(folder.parent for folder in file.parents if folder.name in names)]
