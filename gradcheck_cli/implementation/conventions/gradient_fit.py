@@ -131,6 +131,7 @@ class GradientFit(NamedTuple):
     fits: bool = False  #: whether backward returns gradients of the right shapes
     agrees: bool = False  #: whether they are right
     right: int = 0  #: how many of them are, of a class or a network
+    unused: int = 0  #: places along the axes of what a class keeps where its gradient is zero throughout
 
 
 def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> GradientFit:
@@ -158,13 +159,20 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
                 if not np.allclose(np.asarray(twice[name]), double, rtol=_MOST_OFF, atol=near):
                     return GradientFit(runs)  # then it is given no cotangent, whatever that is called
         if not slope:
-            return GradientFit(runs, fits)
+            kept = [np.asarray(gradients[name]) for name in reading.found.kept] if fits else []
+            return GradientFit(runs, fits, unused=sum(map(_count_unused, kept)))
         agrees = fits and slope_agrees(run, adopted, gradients, names)
         several = fitting if reading.code.cls else []
         right = sum(agrees or slope_agrees(run, adopted, gradients, (name,)) for name in several)
         return GradientFit(runs, fits, agrees, right)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return GradientFit(runs, fits)
+
+
+def _count_unused(gradient: Array) -> int:
+    """Count the places along each axis at which a gradient is zero throughout."""
+    axes = range(gradient.ndim)
+    return sum(int((~gradient.any(axis=tuple(one for one in axes if one != axis))).sum()) for axis in axes)
 
 
 def takes_targets(reading: Reading) -> bool:

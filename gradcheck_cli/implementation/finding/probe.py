@@ -54,6 +54,7 @@ class Guess:
     blocks: Mapping[Axis, int] = field(default_factory=dict)  #: how many
     within: Interval | None = None  #: where inputs lie; None for anywhere
     readings: tuple[Reading, ...] = ()  #: by which it may be called
+    unused: int = 0  #: of a class, places in what it keeps that no gradient reaches
 
     def shape(self, number: int) -> tuple[int, ...]:
         """Return the shape of an argument."""
@@ -123,13 +124,15 @@ class Probe:
             return None
         problem = LAYER.problem(case)
         studied = tuple(studied_of(reading, case, problem) for reading in guess.readings)
-        fitting = (reading for reading in studied if fit_of(reading, case, problem, slope=False).fits)
-        first = next(fitting, None)
+        fits = ((reading, fit_of(reading, case, problem, slope=False)) for reading in studied)
+        fitting = ((reading, fit.unused) for reading, fit in fits if fit.fits)
+        first, unused = next(fitting, (None, 0))
         if first is None:
             return None
         if studied == guess.readings:
-            return guess
-        return replace(guess, readings=(first, *fitting))  # what a class keeps, and where, is the same for all lengths
+            return replace(guess, unused=unused)
+        readings = (first, *(reading for reading, _ in fitting))
+        return replace(guess, readings=readings, unused=unused)  # what a class keeps is the same for all lengths
 
     def forward(self, guess: Guess, *, moved: int = -1, beyond: int = -1, draw: int = 0) -> list[Array] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises.

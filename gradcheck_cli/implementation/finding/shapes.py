@@ -222,6 +222,8 @@ class _Search(TargetProbe):
 
         def fitted(trial: Guess, group: tuple[Axis, ...]) -> Guess | None:
             found = self.fitted(trial)
+            if found and found.unused > guess.unused:  # a kernel longer than its input, channels that are not read
+                return None
             return found if found and (not (by_labels and len(group) == 1) or self.slope_agrees(found)) else None
 
         own = _OWN if max(kind.rank for kind in guess.kinds) < _OF_IMAGES else _SHORT
@@ -239,7 +241,7 @@ class _Search(TargetProbe):
         doubled = {axis: 2 * length for axis, length in axes}  # such as features of two heads
         tries = [replace(guess, kinds=more), replace(guess, kinds=more, lengths=doubled)] if more != guess.kinds else []
         tries += [replace(guess, lengths=trial) for trial in varied]
-        fitting = filter(None, map(self.fitted, tries))
+        fitting = (one for one in map(self.fitted, tries) if one and one.unused <= guess.unused)
         cases = [self.case(one) for one in fitting if self.depends(one, draws=1)]
         first = self.case(guess)
         most = max(_CHEAP, count_elements(guess, first))  # of a class, an axis twice as long has four times as many

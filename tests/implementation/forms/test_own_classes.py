@@ -20,6 +20,7 @@ from tests.implementation.forms.own_classes import FORMS, NAMED
 from tests.sampling import in_parts, one_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gradcheck_cli.results.result import CaseResult
@@ -159,3 +160,35 @@ def test_a_parameter_without_a_gradient_is_reported(
         run = gradcheck("scaled.py")
         assert run.returncode == 0
         assert ("no gradient of gamma was found; it is not checked" in run.stderr) is is_said
+
+
+def test_what_a_class_keeps_is_used_whole() -> None:
+    """Channels that are not read and taps beyond the input would run, and are not meant."""
+
+    class Smear:
+        def __init__(self, taps_shape: Any, count: Any) -> None:
+            self.taps = np.random.rand(count, *taps_shape)  # noqa: NPY002  # as people write it
+
+        def _windows(self) -> Iterator[Any]:
+            for c, k in np.ndindex(self.x.shape[1], min(self.taps.shape[2], self.x.shape[2])):
+                yield c, k, slice(k, None), slice(None, self.x.shape[2] - k)
+
+        def forward(self, x: Any) -> Any:
+            self.x, out = x, np.zeros((len(x), len(self.taps), x.shape[2]))
+            for c, k, read, write in self._windows():
+                out[:, :, write] += self.x[:, None, c, read] * self.taps[:, c, k, None]
+            return out
+
+        def backward(self, dout: Any) -> Any:
+            dx, self.dtaps = np.zeros_like(self.x), np.zeros_like(self.taps)
+            for c, k, read, write in self._windows():
+                dx[:, c, read] += (dout[:, :, write] * self.taps[:, c, k, None]).sum(1)
+                self.dtaps[:, c, k] = (dout[:, :, write] * self.x[:, None, c, read]).sum((0, 2))
+            return dx
+
+    cases = find_shapes((Smear,))
+    assert len(cases) > 1
+    for case in cases:
+        (_, channels, steps), (own, taps) = case.shape["x"], case.value["taps_shape"]  # type: ignore[misc]
+        assert own == channels
+        assert taps <= steps
