@@ -24,7 +24,7 @@ from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.slots import SlotKind, Slots, has, has_open_container, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes
 from gradcheck_cli.implementation.implementation import Misshapen, NotExpressibleError
-from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Vocabulary, word
+from gradcheck_cli.implementation.vocabulary.vocabulary import NEVER_NEEDED, Encoding, Vocabulary, word
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.numeric.arrays import Array
@@ -192,14 +192,22 @@ class Reading:
         self._refuse_unequal(passed)
         others = {} if self.layer.reference else parameters or {}  # constants, and containers of arrays
         filled = {name: one.filled(passed) if isinstance(one, Container) else one for name, one in others.items()}
-        slots = (*self.constructor, *self.forward)
-        says_geometry = self.forms.absent or has(SlotKind.ARGUMENT, (*slots, *self.backward))
         return Values(
             inputs={**passed, **filled},
-            sizes=self.vocabulary.sizes(inputs, own) if says_geometry else {},
+            sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._entries(inputs, own, passed) if self.held else self._dictionary(own),
-            defaults={slot.key: slot.default for slot in slots if slot.has_default},
+            defaults=self._defaults,
         )
+
+    @cached_property
+    def _says_geometry(self) -> bool:
+        absent = (self.vocabulary.arguments[key].absent for key in self.forms.absent)
+        slots = (*self.constructor, *self.forward, *self.backward)
+        return has(SlotKind.ARGUMENT, slots) or any(one is not NEVER_NEEDED for one in absent)
+
+    @cached_property
+    def _defaults(self) -> Mapping[str, object]:
+        return {slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default}
 
     def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
         """Refuse a kernel that is not square where forward says that it is; a class is given sizes before arrays."""
@@ -231,6 +239,15 @@ class Reading:
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
+        if name not in self._wanted:
+            self._wanted[name] = self._look_for(name)
+        return self._wanted[name]
+
+    @cached_property
+    def _wanted(self) -> dict[str, Wanted]:
+        return {}  # filled by `wanted`, which every call asks several times
+
+    def _look_for(self, name: str) -> Wanted:
         if not self.layer.reference:
             at = self.found.gradient_at.get(name, ())
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)

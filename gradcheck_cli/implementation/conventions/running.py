@@ -209,7 +209,8 @@ class _Run:
         values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
-        before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
+        left = names if holder is not None else ()
+        before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in left}
         function = code.function("backward", instance)
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
@@ -226,9 +227,8 @@ class _Run:
             filled = values.filled[slot.name]
             own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
             found = {**own, **found}
-        for name in names if holder is not None else ():
-            if name not in found:
-                found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
+        for name in (name for name in left if name not in found):
+            found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
             found |= read_updates(reading, cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):
@@ -261,8 +261,8 @@ class _Run:
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
         opened = {path: entry_at(path.split("."), found) for path in names if path not in found}
-        whole = {name: value for name, value in found.items() if name in names}
-        return {**whole, **{path: value for path, value in opened.items() if value is not None}}
+        opened = {path: value for path, value in opened.items() if value is not None}
+        return {name: value for name, value in found.items() if name in names} | opened
 
     def _taken(self, found: Mapping[str, object], call: Call) -> dict[str, object]:
         """Bring gradients back into the layer's order of axes."""

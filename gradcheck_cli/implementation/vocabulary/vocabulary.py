@@ -38,6 +38,10 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+#: What stands in for an argument that code can always do without.
+NEVER_NEEDED: Mapping[str, Callable[[Sizes], str | None]] = MappingProxyType({"": lambda _: None})
+
+
 class Argument(NamedTuple):
     """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
 
@@ -46,7 +50,7 @@ class Argument(NamedTuple):
     #: One raises ValueError where it cannot express the geometry.
     forms: Mapping[str, Callable[[Sizes], object]]
     #: What can be done where there is no such argument, by how the header says it; None says that it can be done.
-    absent: Mapping[str, Callable[[Sizes], str | None]] = MappingProxyType({"": lambda _: None})
+    absent: Mapping[str, Callable[[Sizes], str | None]] = NEVER_NEEDED
     keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     unless: tuple[str, ...] = ()  #: arguments that say the same: where there is one of them, nothing is absent
     pair: bool = False  #: (vertical, horizontal), given as one number where both are the same
