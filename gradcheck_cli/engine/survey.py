@@ -138,8 +138,8 @@ def _examine(code: UserCode, offer: Offer) -> Examined | ErrorReport | None:
         found = code.read(Examined, inside.examined, offer)
         with code.reading():
             _require_cases(found)
-        return found
     except FAILURES as error:
         if offer.layers and isinstance(error, ProcessDiedError):
             return Examined(layer=offer.layers[0])
         return report_failure(error, offer.names[0], offer.spec, WHEN_TRIED)
+    return found

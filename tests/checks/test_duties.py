@@ -124,10 +124,10 @@ def test_a_gradient_that_is_no_number_where_the_cotangent_is_zero_is_reported() 
 
 def test_what_is_infinite_need_not_be_zero_where_the_cotangent_is_zero() -> None:
     def backward(dout: Array, x: Array) -> Array:
-        return dout / (2 * np.sqrt(x))
+        return np.asarray(dout / (2 * np.sqrt(x)))
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = check_function(lambda x: np.sqrt(x), backward, x=np.array([0.0, 1.0, 2.0]))
+        result = check_function(np.sqrt, backward, np.array([0.0, 1.0, 2.0]))
     assert "dx is infinite in 1 of 3 elements" in (result.reason or "")
     assert "not zero" not in (result.reason or "")
 
