@@ -125,7 +125,7 @@ def require_home(spec: str, *names: str | None) -> None:
         ProtocolError: one is that of another file.
     """
     home = shown_home(split_spec(spec)[0])
-    if not all(name is None or name.startswith(home) for name in names):
+    if not all(name is None or f"{name}:".startswith(f"{home}:") for name in names):
         raise ProtocolError("the name of another file")
 
 

@@ -213,6 +213,30 @@ FORGERIES = {
     "long words": _READING.format(changed="convention='c' * 10**6, warnings=('\\x1b[2J' * 9999,) * 999"),
 }
 
+_SURVEY = """import gradcheck_cli.guard.child as c, json
+def encode(a, encode=c.encode):
+    v = json.loads(json.dumps(a.value))
+    if isinstance(v, dict) and '{key}' in v: {change}
+    return encode(a._replace(value=v))
+c.encode = encode"""
+
+#: What a file says is in it, and how that is checked.
+SURVEYS = {
+    name: _SURVEY.format(key=key, change=change)
+    for name, key, change in (
+        ("an offer without names", "offers", "v['offers'][0].update(names=[], spec='wrong.py:')"),
+        ("an offer of no layer", "offers", "v['offers'][0]['layers'] = ['no', 'layer']"),
+        ("a pass of no layer", "offers", "v['halves'] = [{**v['offers'][0], 'layers': []}]"),
+        ("another file", "offers", "v['offers'][0]['spec'] = 'wrong.py:/../right.py:' + v['offers'][0]['spec'][9:]"),
+        ("an unknown layer", "layer", "v['layer'] = 'no layer'"),
+        ("an unknown dtype", "layer", "v['dtype'] = 'float8'"),
+        ("cases of another layer", "layer", "v['cases'] = [{'layer': 'conv', 'N': 3}]"),
+        ("a case without an end", "layer", "v['cases'] = [{'layer': 'function', 'shape': {'x': [10**9]}}]"),
+        ("odd names", "layer", "v['cases'] = [{'layer': 'function', 'shape': {'\\x1b[2J': [2]}}]"),
+        ("many cases", "layer", "v['cases'] = 1000 * [{'layer': 'function', 'shape': {'x': [2]}}]"),
+    )
+}
+
 #: When forward is right; elsewhere it is the function of which the wrong gradient is the gradient.
 TRUTHS = {
     "at first": "len(calls) == 1",
@@ -311,6 +335,12 @@ def hostile_files() -> Iterator[Hostile]:
     for name, (value, helpers) in VALUES.items():
         yield Hostile(f"{name} as out", _text(out=value.format(v="out"), helpers=helpers))
         yield Hostile(f"{name} as gradient", _text(gradient=value.format(v="g"), helpers=helpers))
+
+
+def surveyed_files() -> Iterator[Hostile]:
+    """Yield the files that say of themselves what is not so."""
+    for name, forged in SURVEYS.items():
+        yield Hostile(name, _text(at_import=forged))
 
 
 def _indented(deed: str, moment: str) -> str:

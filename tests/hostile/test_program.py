@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import PROGRAMS
 from tests.guard.test_process import is_gone
-from tests.hostile.kinds import hostile_files
+from tests.hostile.kinds import hostile_files, surveyed_files
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -71,6 +72,22 @@ def test_a_file_cannot_have_another_one_checked_in_its_place(gradcheck: Program,
     run = gradcheck("wrong.py", "-q")
     assert (run.returncode, run.stdout) == (2, "")
     assert "wrong.py cannot be imported: it wrote into the connection to the checker" in run.stderr
+
+
+@in_parts(4)
+def test_what_a_file_says_is_in_it_is_not_believed(gradcheck: Program, tmp_path: Path, part: int) -> None:
+    right = next(surveyed_files()).text.replace("2 * dout", "dout").replace("c.encode = encode", "")
+    (tmp_path / "right.py").write_text(right)
+    for file in list(surveyed_files())[part::4]:
+        (tmp_path / "wrong.py").write_text(file.text)
+        run = gradcheck("wrong.py", "right.py", "--json", "-")
+        assert run.returncode == 1, file.name
+        verdicts = {
+            (one["implementation"].partition(":")[0], one["verdict"]) for one in json.loads(run.stdout)["results"]
+        }
+        assert ("right.py", "pass") in verdicts, file.name
+        assert verdicts <= {("right.py", "pass"), ("wrong.py", "fail"), ("wrong.py", "error")}, file.name
+        assert "\x1b" not in run.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes that have left their session are not found")
