@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 #: Those that write where they can.
 _WRITING = ("descriptors", "more descriptors", "print", "garbage", "forged answer", "write to stacks", "close all")
 
+_NAMED = """\
+import numpy as np
+
+NAME = {name!r}
+
+
+def product(x, params):
+    return x @ params[NAME], (x, params)
+
+
+def product_backward(dout, cache):
+    x, params = cache
+    return dout @ params[NAME].T, {{NAME: x.T @ dout}}
+
+
+def make():
+    return np.ones((2, 3)), {{NAME: np.ones((3, 4))}}
+"""
+
 _DAEMON = """
     if not os.fork():
         os.setsid()
@@ -72,6 +91,16 @@ def test_a_file_cannot_have_another_one_checked_in_its_place(gradcheck: Program,
     run = gradcheck("wrong.py", "-q")
     assert (run.returncode, run.stdout) == (2, "")
     assert "wrong.py cannot be imported: it wrote into the connection to the checker" in run.stderr
+
+
+def test_names_of_arrays_are_shown_only_if_they_can_be(gradcheck: Program, tmp_path: Path) -> None:
+    for name, code in ("my  [W]", 0), ("W\x1b[2J", 2), ("W\n::error::", 2), ("\ud800", 2), ("W" * 10**5, 2):
+        (tmp_path / "layer.py").write_text(_NAMED.format(name=name))
+        run = gradcheck("function", "layer.py:product,product_backward", "--example", "layer.py:make")
+        assert run.returncode == code, name[:9]
+        assert "\x1b" not in run.stdout + run.stderr
+        assert "\n::error" not in run.stdout + run.stderr
+        assert ("params.my  [W]" in run.stdout) is (code == 0)
 
 
 @in_parts(4)
