@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import mmap
 import os
@@ -254,6 +255,17 @@ def test_shared_memory_cannot_be_cut_off() -> None:
         with pytest.raises(PermissionError):
             os.truncate(memory, size)
     os.close(memory)
+
+
+def is_open_to_others() -> int:
+    """Tell whether other processes of the same user, without further rights, may open memory and descriptors."""
+    return int(ctypes.CDLL(None).prctl(3))  # PR_GET_DUMPABLE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere that takes rights of its own")
+def test_memory_and_descriptors_of_the_checker_are_closed_to_user_code(process: Process) -> None:
+    assert ask(process, is_open_to_others) == 1
+    assert is_open_to_others() == 0
 
 
 def test_the_checkers_own_time_is_not_limited() -> None:
