@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import PROGRAMS
+from tests.conftest import PROGRAMS, RELU
 from tests.guard.test_process import is_gone
 from tests.hostile.kinds import hostile_files, surveyed_files
 from tests.sampling import in_parts
@@ -91,6 +91,22 @@ def test_a_file_cannot_have_another_one_checked_in_its_place(gradcheck: Program,
     run = gradcheck("wrong.py", "-q")
     assert (run.returncode, run.stdout) == (2, "")
     assert "wrong.py cannot be imported: it wrote into the connection to the checker" in run.stderr
+
+
+def test_no_failure_is_placed_in_a_file_of_others_that_is_not_imported(gradcheck: Program, tmp_path: Path) -> None:
+    """Code can be compiled under any name; what is imported can be where it fails."""
+    (tmp_path / "right.py").write_text(RELU + "\n\ndef check(x):\n    return 1 / 0\n")
+    relu = RELU.replace("return np.maximum", "check(x)\n    return np.maximum")
+    for name, text in {
+        "claims": f"check = eval(compile('lambda x: 1 / 0', __file__.replace('claims', 'right'), 'eval'))\n{relu}",
+        "imports": f"from right import check\n{relu}",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        run = gradcheck(f"{name}.py", "right.py", "--json", "-")
+        assert run.returncode == 1
+        places = [one["place"] for one in json.loads(run.stdout)["results"] if one["verdict"] == "error"]
+        files = {place and place["file"] for place in places}
+        assert files == ({None} if name == "claims" else {"right.py"}), name
 
 
 def test_names_of_arrays_are_shown_only_if_they_can_be(gradcheck: Program, tmp_path: Path) -> None:
