@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.text.clean import LONGEST_NAME, escaped
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.errors import ErrorReport
@@ -88,12 +89,24 @@ def _describe(code: UserCode, task: Task, case: Case, *, is_first: bool) -> dict
         layer = LAYERS[case.layer]
         if not {*described["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
             raise ProtocolError("inputs other than those of the layer")
+        _refuse_odd(name for kind in ("order", "outputs", "cotangents") for name in described[kind])
         if answer.value["given"] is not None:
             names, others, constants = answer.value["given"]
+            _refuse_odd(map(str, [*names, *others, *constants]))
             inputs = dict(zip(map(str, names), answer.arrays, strict=True))
             parameters = {str(name): None for name in others} or None
             described["given"] = partial(_given, inputs, parameters, tuple(map(str, constants)))
     return described
+
+
+def _refuse_odd(names: Iterable[str]) -> None:
+    """Refuse names that cannot be shown: keys of dictionaries may be any text.
+
+    Raises:
+        ImplementationNotFoundError: one has control characters, or is very long.
+    """
+    if odd := next((name for name in names if escaped(name) != name), None):
+        raise ImplementationNotFoundError(f"an array has a name that cannot be shown: {escaped(odd, LONGEST_NAME)}")
 
 
 def _may_be_absent(layer: Layer) -> set[str]:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import field
+from math import prod
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, ReportedError, UserCode, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
+from gradcheck_cli.guard.protocol import ProtocolError
 from gradcheck_cli.implementation.finding.examine import Examined
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
-from gradcheck_cli.implementation.loading.paths import shown_home, split_spec
-from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.layers import LAYERS, TITLES
+from gradcheck_cli.layers.function import FunctionCase
+from gradcheck_cli.numeric.arrays import DTYPES
+from gradcheck_cli.text.clean import escaped
+
+#: Cases that are found for an offer by trying, at most; their elements and characters: a hundred times what is usual.
+_MOST_CASES, _MOST_ELEMENTS, _LONGEST_FLAGS = 100, 2**20, 20_000
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -79,20 +87,59 @@ def _survey(spec: str, code: UserCode) -> Survey:
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
-        inventory, home = code.read(Inventory, inside.inventory, spec), shown_home(split_spec(spec)[0])
-        if inventory is None or not all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves)):
-            raise code.distrusted()  # it offers what is in another file
+        inventory = code.read(Inventory, inside.inventory, spec)
+        with code.reading():
+            _require_offers_of(spec, inventory)
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
+    assert inventory is not None
     return inventory
+
+
+def _require_offers_of(spec: str, inventory: Inventory | None) -> None:
+    """Require that what a process says of a file is of this file, and of layers that there are.
+
+    Raises:
+        ProtocolError: it is not.
+    """
+    home = split_spec(spec)[0]
+    offers, halves = (inventory.offers, inventory.halves) if inventory else ((), ())
+    if inventory is None or not all(
+        one.names and split_spec(one.spec) == (home, [*one.names]) and {*one.layers} <= TITLES.keys()
+        for one in (*offers, *halves)
+    ):
+        raise ProtocolError("an offer of another file")
+    if not all(half.layers for half in halves):
+        raise ProtocolError("a pass of no layer")
+
+
+def _require_cases(one: Examined | None) -> None:
+    """Require that an offer is checked as a layer that there is, in cases that are small enough to have been tried.
+
+    Raises:
+        ProtocolError: it is not.
+    """
+    if one is None:
+        return
+    if one.layer not in TITLES or one.dtype not in {"", *DTYPES} or len(one.cases) > _MOST_CASES:
+        raise ProtocolError("a layer or a dtype that there is not")
+    for case in one.cases:
+        if not isinstance(case, FunctionCase) or escaped(case.flags, _LONGEST_FLAGS) != case.flags:
+            raise ProtocolError("a case of another layer, or names that nothing has")
+        shapes = [*case.shape.values(), *(shape for shape, _ in case.labels.values())]
+        if sum(map(prod, shapes)) > _MOST_ELEMENTS:
+            raise ProtocolError("a case that is too large to have been tried")
 
 
 def _examine(code: UserCode, offer: Offer) -> Examined | ErrorReport | None:
     """Return how an offer is checked; None for what nobody would expect to be."""
     try:
-        return code.read(Examined, inside.examined, offer)
+        found = code.read(Examined, inside.examined, offer)
+        with code.reading():
+            _require_cases(found)
     except FAILURES as error:
         if offer.layers and isinstance(error, ProcessDiedError):
             return Examined(layer=offer.layers[0])
         return report_failure(error, offer.names[0], offer.spec, WHEN_TRIED)
+    return found

@@ -119,14 +119,15 @@ def error_in(value: Any) -> Exception | None:
 
 
 def require_home(spec: str, *names: str | None) -> None:
-    """Require that names begin with the file of a task as the user typed it.
+    """Require that names begin with the file of a task as the user typed it, or a folder and what is in it.
 
     Raises:
         ProtocolError: one is that of another file.
     """
     home = shown_home(split_spec(spec)[0])
-    if not all(name is None or name.startswith(home) for name in names):
-        raise ProtocolError("the name of another file")
+    for name in names:
+        if name is not None and (not f"{name}:".startswith((f"{home}:", f"{home}/")) or ".." in name[len(home) :]):
+            raise ProtocolError("the name of another file")
 
 
 def _frame(written: Any) -> Frame | None:

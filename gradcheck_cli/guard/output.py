@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
 from gradcheck_cli.text.clean import clean_lines
 
 #: Lines that are shown, and their width.
 _LINES, _WIDTH = 100, 4096
+
+#: Seconds for reading all that was written, as some code never stops writing: a pipe holds a megabyte at most.
+_MOST_SECONDS = 1.0
 
 
 def is_ready(descriptor: int, patience: float = 0) -> bool:
@@ -46,8 +50,9 @@ class Output:
         return bool(text)
 
     def read_all(self, patience: float = 0, pause: float = 0) -> None:
-        """Read until nothing comes, for some seconds at first and then after each read."""
-        while is_ready(self.end, patience) and self.read():
+        """Read until nothing comes, for some seconds at first and then after each read, or too long."""
+        deadline = time.monotonic() + patience + _MOST_SECONDS
+        while is_ready(self.end, patience) and self.read() and time.monotonic() < deadline:
             patience = pause
 
     def bytes(self) -> bytes:

@@ -146,7 +146,7 @@ class Process:
         self._running = None
 
     def _wait(self) -> None:
-        """Wait until something of the answer has come.
+        """Wait until something of the answer has come, whatever is printed meanwhile.
 
         Raises:
             EOFError: the process has ended, or closed its connection.
@@ -154,17 +154,16 @@ class Process:
         """
         running, seconds, most, since = self._running, self.limits.seconds, self.limits.bytes, 0.0
         assert running is not None
-        while True:
-            patience = min(_PAUSE, seconds, max(self._deadline - time.monotonic(), 0.001))
-            if (answers := running.wait(patience)) is not None:
-                if answers:
-                    return
-                continue
+        looked = time.monotonic()
+        while not running.wait(min(_PAUSE, seconds, max(self._deadline - time.monotonic(), 0.001))):
             now, clock = time.monotonic(), running.clock
             since = min(max(since, clock.since), now)
             if now > min(since + (seconds if clock.running else 2 * seconds + _GRACE), self._deadline):
                 raise self._death(f"was stopped after {seconds:g} s", running.stack(), late=True)
-            if most is not None and held_memory(running.pid) > most + running.inherited + 2 * running.channel.largest:
+            if most is None or now < looked + _PAUSE / 2:
+                continue
+            looked = now
+            if held_memory(running.pid) > most + running.inherited + 2 * running.channel.largest:
                 raise self._death("took more memory than --memory allows")
 
     def _death(

@@ -82,8 +82,8 @@ class Running:
         status = self._line.recv(4)
         return os.waitstatus_to_exitcode(int.from_bytes(status, "little")) if len(status) == 4 else -signal.SIGKILL
 
-    def wait(self, seconds: float) -> bool | None:
-        """Wait until there is something of an answer (True), something was printed (False), or nothing happened (None).
+    def wait(self, seconds: float) -> bool:
+        """Wait for some seconds, or until something was printed; tell whether there is something of an answer.
 
         Raises:
             EOFError: the process has ended.
@@ -96,7 +96,7 @@ class Running:
             return True
         if self._line.fileno() in ready:
             raise EOFError
-        return False if ready else None
+        return False
 
     def stack(self) -> list[Frame]:
         """Return the stack of the main thread, or nothing if the process does not answer, as when it is stopped."""

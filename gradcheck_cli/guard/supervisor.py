@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.guard.limits import Limits
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+_OPEN_TO_OTHERS = 4  # PR_SET_DUMPABLE
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
 
 #: Milliseconds between two looks at the process where the system has no descriptor for one.
@@ -93,6 +94,7 @@ def supervise(connection: int, *arguments: Any) -> None:
         child = os.fork()
         if child == 0:
             _control(_DIE_WITH_PARENT, signal.SIGKILL)
+            _control(_OPEN_TO_OTHERS, 1)
             _serve(*arguments)
         else:
             os.closerange(0, connection)
@@ -113,8 +115,12 @@ def _serve(
 
 
 def adopt_orphans() -> None:
-    """Stay an ancestor of all that is started from here, daemons included, so that it can be found and ended."""
+    """Stay an ancestor of all that is started from here, daemons included, so that it can be found and ended.
+
+    Its own memory and descriptors are closed to it, unless it has the rights to trace the processes of all users.
+    """
     _control(_ADOPT_ORPHANS, 1)
+    _control(_OPEN_TO_OTHERS, 0)
 
 
 def _control(option: int, value: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gradcheck_cli import ConvCase, Verdict, check
+from gradcheck_cli import ConvCase, Verdict, check, check_function
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import standard
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
@@ -109,6 +109,27 @@ def test_an_error_for_a_cotangent_of_zero_is_reported() -> None:
     result = check(ConvCase(), (conv_forward_naive, backward))
     assert broken(result) == {"linear_in_cotangent"}
     assert "ValueError: nothing to do" in (result.reason or "")
+
+
+def test_a_gradient_that_is_no_number_where_the_cotangent_is_zero_is_reported() -> None:
+    def normalized(dout: Array, cache: Any) -> Any:
+        norm = np.sqrt((dout**2).sum())
+        with np.errstate(invalid="ignore"):
+            return [norm * gradient for gradient in conv_backward_naive(dout / norm, cache)]
+
+    result = check(ConvCase(), (conv_forward_naive, normalized))
+    assert broken(result) == {"linear_in_cotangent"}
+    assert result.reason == "dx, dw and db are not zero where dout is zero"
+
+
+def test_what_is_infinite_need_not_be_zero_where_the_cotangent_is_zero() -> None:
+    def backward(dout: Array, x: Array) -> Array:
+        return np.asarray(dout / (2 * np.sqrt(x)))
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = check_function(np.sqrt, backward, np.array([0.0, 1.0, 2.0]))
+    assert "dx is infinite in 1 of 3 elements" in (result.reason or "")
+    assert "not zero" not in (result.reason or "")
 
 
 def test_a_geometry_that_can_show_no_fault_is_reported() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import mmap
 import os
@@ -20,9 +21,11 @@ import numpy as np
 import pytest
 
 from gradcheck_cli.guard import running as running_module
+from gradcheck_cli.guard.channel import shared_memory
 from gradcheck_cli.guard.clock import Clock, begin_call, end_call
 from gradcheck_cli.guard.descendants import children
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
+from gradcheck_cli.guard.output import Output
 from gradcheck_cli.guard.process import Process, ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import HEADER, INLINE, Answer
 from gradcheck_cli.guard.state import preserve_state
@@ -228,6 +231,41 @@ def test_the_time_limit_is_for_each_call_of_user_code() -> None:
     assert (died.value.late, died.value.imported) == (True, True)
     assert died.value.stack[-1][2] == "call_for"
     process.close()
+
+
+def test_the_time_limit_holds_while_something_is_printed_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    printing = Process(Limits(seconds=0.1))
+    monkeypatch.setattr(running_module.Running, "wait", lambda *_: False)
+    with contextlib.closing(printing), pytest.raises(ProcessDiedError, match=r"stopped after 0\.1 s"):
+        ask(printing, call_for, HUNG)
+
+
+def test_what_is_written_without_end_is_read_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcheck_cli.guard.output._MOST_SECONDS", 0.01)
+    with Path("/dev/zero").open("rb") as endless:
+        output = Output(endless.fileno(), 4, 4)
+        output.read_all(0.01, 0.01)
+    assert output.bytes().startswith(bytes(4) + b"\n[... ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is a file without a name")
+def test_shared_memory_cannot_be_cut_off() -> None:
+    memory = shared_memory()
+    for size in (0, 2**40):
+        with pytest.raises(PermissionError):
+            os.truncate(memory, size)
+    os.close(memory)
+
+
+def is_open_to_others() -> int:
+    """Tell whether other processes of the same user, without further rights, may open memory and descriptors."""
+    return int(ctypes.CDLL(None).prctl(3))  # PR_GET_DUMPABLE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere that takes rights of its own")
+def test_memory_and_descriptors_of_the_checker_are_closed_to_user_code(process: Process) -> None:
+    assert ask(process, is_open_to_others) == 1
+    assert is_open_to_others() == 0
 
 
 def test_the_checkers_own_time_is_not_limited() -> None:

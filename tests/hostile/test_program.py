@@ -11,15 +11,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import PROGRAMS
+from tests.conftest import PROGRAMS, RELU
 from tests.guard.test_process import is_gone
-from tests.hostile.kinds import hostile_files
+from tests.hostile.kinds import hostile_files, surveyed_files
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from tests.conftest import Program
 
 #: Those that write where they can.
 _WRITING = ("descriptors", "more descriptors", "print", "garbage", "forged answer", "write to stacks", "close all")
+
+_NAMED = """\
+import numpy as np
+
+NAME = {name!r}
+
+
+def product(x, params):
+    return x @ params[NAME], (x, params)
+
+
+def product_backward(dout, cache):
+    x, params = cache
+    return dout @ params[NAME].T, {{NAME: x.T @ dout}}
+
+
+def make():
+    return np.ones((2, 3)), {{NAME: np.ones((3, 4))}}
+"""
 
 _DAEMON = """
     if not os.fork():
@@ -71,6 +91,48 @@ def test_a_file_cannot_have_another_one_checked_in_its_place(gradcheck: Program,
     run = gradcheck("wrong.py", "-q")
     assert (run.returncode, run.stdout) == (2, "")
     assert "wrong.py cannot be imported: it wrote into the connection to the checker" in run.stderr
+
+
+def test_no_failure_is_placed_in_a_file_of_others_that_is_not_imported(gradcheck: Program, tmp_path: Path) -> None:
+    """Code can be compiled under any name; what is imported can be where it fails."""
+    (tmp_path / "right.py").write_text(RELU + "\n\ndef check(x):\n    return 1 / 0\n")
+    relu = RELU.replace("return np.maximum", "check(x)\n    return np.maximum")
+    for name, text in {
+        "claims": f"check = eval(compile('lambda x: 1 / 0', __file__.replace('claims', 'right'), 'eval'))\n{relu}",
+        "imports": f"from right import check\n{relu}",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        run = gradcheck(f"{name}.py", "right.py", "--json", "-")
+        assert run.returncode == 1
+        places = [one["place"] for one in json.loads(run.stdout)["results"] if one["verdict"] == "error"]
+        files = {place and place["file"] for place in places}
+        assert files == ({None} if name == "claims" else {"right.py"}), name
+
+
+def test_names_of_arrays_are_shown_only_if_they_can_be(gradcheck: Program, tmp_path: Path) -> None:
+    for name, code in ("my  [W]", 0), ("W\x1b[2J", 2), ("W\n::error::", 2), ("\ud800", 2), ("W" * 10**5, 2):
+        (tmp_path / "layer.py").write_text(_NAMED.format(name=name))
+        run = gradcheck("function", "layer.py:product,product_backward", "--example", "layer.py:make")
+        assert run.returncode == code, name[:9]
+        assert "\x1b" not in run.stdout + run.stderr
+        assert "\n::error" not in run.stdout + run.stderr
+        assert ("params.my  [W]" in run.stdout) is (code == 0)
+
+
+@in_parts(4)
+def test_what_a_file_says_is_in_it_is_not_believed(gradcheck: Program, tmp_path: Path, part: int) -> None:
+    right = next(surveyed_files()).text.replace("2 * dout", "dout").replace("c.encode = encode", "")
+    (tmp_path / "right.py").write_text(right)
+    for file in list(surveyed_files())[part::4]:
+        (tmp_path / "wrong.py").write_text(file.text)
+        run = gradcheck("wrong.py", "right.py", "--json", "-")
+        assert run.returncode == 1, file.name
+        verdicts = {
+            (one["implementation"].partition(":")[0], one["verdict"]) for one in json.loads(run.stdout)["results"]
+        }
+        assert ("right.py", "pass") in verdicts, file.name
+        assert verdicts <= {("right.py", "pass"), ("wrong.py", "fail"), ("wrong.py", "error")}, file.name
+        assert "\x1b" not in run.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes that have left their session are not found")
