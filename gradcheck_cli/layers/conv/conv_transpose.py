@@ -13,7 +13,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase, convolution
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, Windows, different_kernels, different_sizes
-from gradcheck_cli.layers.conv.naive import both, padded
+from gradcheck_cli.layers.conv.naive import both, padded, positions
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.coupling import Relations, spread, spread_kernel
@@ -83,10 +83,8 @@ def conv_transpose_forward(x: Array, w: Array, b: Array, conv_param: Param) -> t
     (sv, sh), (pv, ph) = both(conv_param["stride"]), both(conv_param["pad"])
     (N, C, H, W), (_, F, HH, WW) = x.shape, w.shape
     whole = np.zeros((N, F, (H - 1) * sv + HH, (W - 1) * sh + WW), x.dtype)
-    for h in range(HH):
-        for k in range(WW):
-            share = (w[:, :, h, k].T @ x.reshape(N, C, -1)).reshape(N, F, H, W)
-            whole[:, :, h : h + (H - 1) * sv + 1 : sv, k : k + (W - 1) * sh + 1 : sh] += share
+    for h, k, spread_to in positions(whole, (HH, WW), conv_param):
+        whole[spread_to] += (w[:, :, h, k].T @ x.reshape(N, C, -1)).reshape(N, F, H, W)
     cut = whole[:, :, pv : whole.shape[2] - pv, ph : whole.shape[3] - ph]
     return cut + b[:, None, None], (x, w, conv_param)
 

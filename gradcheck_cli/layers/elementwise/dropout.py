@@ -93,6 +93,7 @@ def problem(case: DropoutCase) -> Problem:
 
     return replace(
         drawn,
+        expected_scale=abs(whole),
         expected_for_draws=expected_for_draws,
         gradients_for_draws=gradients_for_draws,
         vacuous=vacuous,
@@ -233,7 +234,6 @@ LAYER = Layer(
     builtin={"inverted": (dropout_forward, dropout_backward)},
     standard=standard,
     make_problem=problem,
-    scale=lambda x, param: (abs(x) / param["p"] if param["mode"] == "train" else abs(x),),
     param="dropout_param",
     probe_cases=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,

@@ -115,6 +115,22 @@ class Case:
         return " ".join([" * ".join(shapes), *words])
 
     @classmethod
+    def named(cls, layer: str, *settings: type[Case], **declared: Any) -> type[Self]:
+        """Make the case of a layer that has the same sizes as others, such as all activations.
+
+        Args:
+            layer: its name.
+            settings: cases whose numbers follow these.
+            declared: what else it declares, such as `axes`.
+        """
+        name = "".join(word.capitalize() for word in layer.split("-"))
+        made = type(f"{name}Case", (*settings, cls), {"layer": layer, "__doc__": cls.__doc__, **declared})
+        return frozen(made) if settings else made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.layer, {f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
     def rows(cls, names: str, *rows: tuple[Any, ...]) -> tuple[Self, ...]:
         """Make a case of each row of numbers, which `names` lists: `rows("N D M", (4, 6, 3), (3, 4, 4))`."""
         return tuple(cls(**dict(zip(names.split(), row, strict=True))) for row in rows)
@@ -136,3 +152,12 @@ class NoCase(Case):
     def label(self) -> str:
         """Say so."""
         return "no case"
+
+
+def _restored(layer: str, values: dict[str, Any]) -> Case:
+    """Make a pickled case again; the class of one that is `named` is found by its layer alone."""
+    from gradcheck_cli.layers import LAYERS  # which imports this module
+
+    case = object.__new__(LAYERS[layer].case if layer else NoCase)
+    vars(case).update(values)
+    return case

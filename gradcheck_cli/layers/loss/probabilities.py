@@ -65,24 +65,24 @@ LAYER = targets_loss(
     ),
     probe_cases=CrossEntropyCase.rows("N C divisor", (4, 3, "N"), (4, 3, "1")),
     draw=draw,
-    equations={"terms": lambda v: -v.label * np.log(v.x), "slope": lambda v: -v.label / v.x},
+    formulas="terms = -label * np.log(x); slope = -label / x",
     faults=wrong_slopes(
         "dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
-        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda v: v.x - v.label),
-        ("label-missing", "there is -1 / x in all classes", lambda v: -1 / v.x),
-        ("slope-missing", "the label has -1, not -1 / x", lambda v: -v.label),
-        ("label-sign", "the label has 1 / x, not -1 / x", lambda v: v.label / v.x),
-        ("label-shifted", "the label is one too low", lambda v: -np.roll(v.label, -1, axis=1) / v.x),
-        ("slope-missing", "the label has log x, not its slope", lambda v: v.label * np.log(v.x)),
+        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", "x - label"),
+        ("label-missing", "there is -1 / x in all classes", "-1 / x"),
+        ("slope-missing", "the label has -1, not -1 / x", "-label"),
+        ("label-sign", "the label has 1 / x, not -1 / x", "label / x"),
+        ("label-shifted", "the label is one too low", "-np.roll(label, -1, axis=1) / x"),
+        ("slope-missing", "the label has log x, not its slope", "label * np.log(x)"),
         (
             "label-missing",
             "the other classes have 1 / (1 - x), as in binary cross-entropy",
-            lambda v: (1 - v.label) / (1 - v.x) - v.label / v.x,
+            "(1 - label) / (1 - x) - label / x",
         ),
     ),
     loss_faults={
-        "has no logarithm": lambda v: -(v.label * v.x).sum() * v.weights,
-        "has a logarithm to the base 2": lambda v: v.out / np.log(2),
+        "has no logarithm": "-(label * x).sum() * weights",
+        "has a logarithm to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of -log x[n, y] over samples, divided once.",
     guarded=lambda v, e: guarded_logarithm(
@@ -139,26 +139,26 @@ BINARY = targets_loss(
     ),
     probe_cases=BceCase.rows("N D divisor", (4, 3, "ND"), (4, 3, "N"), (4, 3, "1")),
     draw=draw_binary,
-    equations={
-        "of_one": lambda v: -v.y / v.x,
-        "of_zero": lambda v: (1 - v.y) / (1 - v.x),
-        "terms": lambda v: -v.y * np.log(v.x) - (1 - v.y) * np.log(1 - v.x),
-        "slope": lambda v: v.of_one + v.of_zero,
-    },
+    formulas="""
+        of_one = -y / x
+        of_zero = (1 - y) / (1 - x)
+        terms = -y * np.log(x) - (1 - y) * np.log(1 - x)
+        slope = of_one + of_zero
+    """,
     faults=wrong_slopes(
         "dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
-        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda v: v.x - v.y),
-        ("label-missing", "the terms with y = 0 are missing", lambda v: v.of_one),
-        ("label-missing", "the terms with y = 1 are missing", lambda v: v.of_zero),
-        ("label-sign", "-y / x has the wrong sign", lambda v: v.of_zero - v.of_one),
-        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", lambda v: v.of_one - v.of_zero),
-        ("slope-of-logits", "x - y is multiplied by x (1 - x)", lambda v: (v.x - v.y) * v.x * (1 - v.x)),
-        ("slope-of-logits", "x - y is divided by x alone", lambda v: (v.x - v.y) / v.x),
-        ("slope-of-logits", "x - y is divided by 1 - x alone", lambda v: (v.x - v.y) / (1 - v.x)),
+        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", "x - y"),
+        ("label-missing", "the terms with y = 0 are missing", "of_one"),
+        ("label-missing", "the terms with y = 1 are missing", "of_zero"),
+        ("label-sign", "-y / x has the wrong sign", "of_zero - of_one"),
+        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", "of_one - of_zero"),
+        ("slope-of-logits", "x - y is multiplied by x (1 - x)", "(x - y) * x * (1 - x)"),
+        ("slope-of-logits", "x - y is divided by x alone", "(x - y) / x"),
+        ("slope-of-logits", "x - y is divided by 1 - x alone", "(x - y) / (1 - x)"),
     ),
     loss_faults={
-        "has no term for y = 0": lambda v: -(v.y * np.log(v.x)).sum() * v.weights,
-        "has logarithms to the base 2": lambda v: v.out / np.log(2),
+        "has no term for y = 0": "-(y * np.log(x)).sum() * weights",
+        "has logarithms to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of -y log x - (1 - y) log(1 - x), divided once.",
     guarded=_guarded_binary,
@@ -222,32 +222,33 @@ KL = targets_loss(
         "N C divisor input", *((4, 3, d, i) for i in ("probabilities", "logarithms") for d in ("N", "NC", "1"))
     ),
     draw=draw_two,
-    equations={
-        "log": lambda v: v.x if v.input == "logarithms" else np.log(v.x),
-        "p": lambda v: np.exp(v.x) if v.input == "logarithms" else v.x,
-        "below": lambda v: 1 if v.input == "logarithms" else v.x,  # what -y is divided by in the slope
-        "ratio": lambda v: np.log(v.y) - v.log,
-        "terms": lambda v: v.y * v.ratio,
-        "slope": lambda v: -v.y / v.below,
-    },
+    # The slope is -y, divided by `below`.
+    formulas="""
+        log = x if input == 'logarithms' else np.log(x)
+        p = np.exp(x) if input == 'logarithms' else x
+        below = 1 if input == 'logarithms' else x
+        ratio = np.log(y) - log
+        terms = y * ratio
+        slope = -y / below
+    """,
     faults=wrong_slopes(
         "dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
-        ("kl-slope", "there is log(y / x), not its derivative", lambda v: v.ratio),
-        ("kl-slope", "there is log(y / x) + 1, the derivative in y", lambda v: v.ratio + 1),
-        ("kl-slope", "there is 1 - y / x", lambda v: 1 - v.y / v.below),
-        ("kl-slope", "there is -1 / x, without the factor y", lambda v: -1 / v.below + 0 * v.y),
-        ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda v: v.p - v.y),
-        ("kl-slope", "there is -x / y, not -y / x", lambda v: -v.p / v.y),
+        ("kl-slope", "there is log(y / x), not its derivative", "ratio"),
+        ("kl-slope", "there is log(y / x) + 1, the derivative in y", "ratio + 1"),
+        ("kl-slope", "there is 1 - y / x", "1 - y / below"),
+        ("kl-slope", "there is -1 / x, without the factor y", "-1 / below + 0 * y"),
+        ("kl-slope", "there is x - y, the slope in the scores of a softmax", "p - y"),
+        ("kl-slope", "there is -x / y, not -y / x", "-p / y"),
         (
             "kl-slope",
             "x is taken for the other of probabilities and logarithms",
-            lambda v: -v.y if v.input == "probabilities" else -v.y / v.x,
+            "-y / x if input == 'logarithms' else -y",
         ),
     ),
     loss_faults={
-        "has x log(x / y): the two are exchanged": lambda v: -(v.p * v.ratio).sum() * v.weights,
-        "has no log y: it is the cross-entropy": lambda v: -(v.y * v.log).sum() * v.weights,
-        "has a logarithm to the base 2": lambda v: v.out / np.log(2),
+        "has x log(x / y): the two are exchanged": "-(p * ratio).sum() * weights",
+        "has no log y: it is the cross-entropy": "-(y * log).sum() * weights",
+        "has a logarithm to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of y log(y / x), divided once.",
     guarded=_guarded_divergence,

@@ -57,12 +57,9 @@ def guarded_logarithm(terms: list[Array], slopes: list[Array]) -> list[GuardedTe
 
 
 def targets_loss(case: type[Case], function: Any, **declared: Any) -> Layer:
-    """Declare a loss of targets, whose equations are of x, y and the parameters.
+    """Declare a loss of targets, as `loss_layer` does.
 
-    Args:
-        case: its sizes.
-        function: from (x, y, parameters) to (loss, dx).
-        declared: as `loss_layer` takes it. Where y are labels, equations are of the one-hot `label` too.
+    Its equations are of x, y and the parameters; where y are labels, of the one-hot `label` too.
     """
     letters = "".join(axis.size for axis in case.axes["x"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
@@ -20,20 +21,10 @@ from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 from gradcheck_cli.numeric.arrays import Array
 
-
-def eps() -> Any:
-    """Declare the eps of a case."""
-    return real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
-
-
-def mode() -> Any:
-    """Declare the mode of a case."""
-    return choice("train", "normalizes by the batch, or by the running statistics", "test")
-
-
-def momentum() -> Any:
-    """Declare the momentum of a case."""
-    return real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
+#: The settings of cases, declared.
+eps = partial(real, 1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
+mode = partial(choice, "train", "normalizes by the batch, or by the running statistics", "test")
+momentum = partial(real, 0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
 
 
 @frozen

@@ -7,18 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class MaxpoolCase(PoolCase):
-    """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
-
-    layer = "maxpool"
 
 
 def max_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -71,19 +63,9 @@ def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     )
 
 
-LAYER = pooling(
-    MaxpoolCase,
-    (max_pool_forward, max_pool_backward),
-    faults=faults,
-    zeros=(),  # two zeros in a window are a tie
-)
-
-
-@frozen
-class Maxpool1dCase(Pool1dCase):
-    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
-
-    layer = "maxpool1d"
+MaxpoolCase = PoolCase.named("maxpool")
+#: Without zeros in x: two in a window are a tie.
+LAYER = pooling(MaxpoolCase, (max_pool_forward, max_pool_backward), faults, zeros=())
 
 
 def max_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -96,4 +78,4 @@ def max_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return max_pool_backward(dout, cache)
 
 
-LAYER_1D = pooling(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())
+LAYER_1D = pooling(Pool1dCase.named("maxpool1d"), (max_pool1d_forward, max_pool1d_backward), faults, zeros=())
