@@ -6,19 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.conv import geometry
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.geometry import (
-    GAPS,
-    ON_THE_PAD,
-    ONE_WINDOW,
-    WindowedCase,
-    different_kernels,
-    different_sizes,
-    has_nonzero_gradient,
-    random_geometry,
-    uneven,
-    window_relations,
-)
+from gradcheck_cli.layers.conv.geometry import WindowedCase, random_geometry, window_relations
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.framework.axes import CHANNEL, FILTER, declare
 from gradcheck_cli.layers.framework.coupling import Relations, group
@@ -78,10 +68,10 @@ def convolution(case: type[WindowedCase], *, special_cases: tuple[Any, ...] = ()
         "relations": window_relations,
         "param": "conv_param",
         "random": random_geometry,
-        "has_nonzero_gradient": has_nonzero_gradient,
+        "has_nonzero_gradient": geometry.HAS_GRADIENT,
         **imported("conv.faults", "faults", "forward_faults"),
     }
-    kinds = (*special_cases, uneven, ONE_WINDOW, GAPS, ON_THE_PAD)
+    kinds = (*special_cases, geometry.UNEVEN, geometry.ONE_WINDOW, geometry.GAPS, geometry.ON_THE_PAD)
     return Layer(case=case, special_cases=kinds, **{**shared, **declared})
 
 
@@ -122,7 +112,7 @@ LAYER = convolution(
     },
     standard=standard,
     relations=_relations,
-    special_cases=(different_kernels, different_sizes),
+    special_cases=(geometry.OBLONG_WINDOW, geometry.OBLONG_IMAGE),
     probe_cases=(
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=1),  # "same"
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase, convolution
 from gradcheck_cli.layers.conv.fast import gather
-from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, Windows, different_kernels, different_sizes
+from gradcheck_cli.layers.conv.geometry import OBLONG_IMAGE, OBLONG_WINDOW, OVERLAPS, WindowedCase, Windows
 from gradcheck_cli.layers.conv.naive import both, padded, positions
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.case import Param
@@ -164,7 +164,7 @@ LAYER = convolution(
     standard=standard,
     relations=_relations,
     random=_random,
-    special_cases=(different_kernels, different_sizes, OVERLAPS),
+    special_cases=(OBLONG_WINDOW, OBLONG_IMAGE, OVERLAPS),
     probe_cases=(
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut

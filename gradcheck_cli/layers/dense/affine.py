@@ -8,7 +8,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
@@ -69,13 +69,12 @@ def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Arr
 
 def faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
     """Yield the product with w in place of its transpose."""
+
+    def not_transposed(inputs: Gradients, dout: Array) -> Gradients:
+        return {"x": (dout @ inputs["w"]).reshape(case.shapes["x"])}
+
     if case.D == case.M:
-        yield Fault(
-            code="matrix-not-transposed",
-            cause="In {names} w is not transposed.",
-            remedy="dx is `dout @ w.T`.",
-            gradients=lambda inputs, dout: {"x": (dout @ inputs["w"]).reshape(case.shapes["x"])},
-        )
+        yield Fault("matrix-not-transposed", "In {names} w is not transposed.", "dx is `dout @ w.T`.", not_transposed)
 
 
 LAYER = Layer(

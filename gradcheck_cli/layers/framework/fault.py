@@ -59,8 +59,7 @@ class Guard:
     gradients: Mapping[str, Sequence[Array]]
 
 
-@frozen
-class Overflow:
+class Overflow(NamedTuple):
     """Why an output is infinite or NaN, though the right one is finite."""
 
     code: str  #: in kebab-case; `causes.toml` describes them all
@@ -79,11 +78,8 @@ def exp_overflow(x: Array, harmless: str) -> Iterator[Overflow]:
         exps = np.exp(x)
         overflows = np.isinf(exps).any() or (exps.sum(axis=1) == 0).any()
     if overflows:
-        yield Overflow(
-            code="exp-overflow",
-            cause=f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted.",
-            remedy=f"Subtract the largest score of each sample before exp: {harmless}.",
-        )
+        cause = f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted."
+        yield Overflow("exp-overflow", cause, f"Subtract the largest score of each sample before exp: {harmless}.")
 
 
 #: Equations of a pass in their order: by the name of a value the Python expression of it, as `dx` and "dout * slope".

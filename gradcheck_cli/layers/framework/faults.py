@@ -100,9 +100,11 @@ def wrong_sums(contributions: Contributions) -> Iterator[Fault]:
             continue
         added = _is_added(contributions, name, right)
         terms: Backward | None = partial(of_cotangent, name) if added else contributions.terms(name)
+        if terms is None:
+            continue
         over = right[0] if len(right) == 1 else right
         remedy = f"Sum {'dout' if added else 'the products'} over {_plural(axes, right)}: `.sum(axis={over})`."
-        for cause, change in _sums(axes, right, problem.inputs[name].shape) if terms else ():
+        for cause, change in _sums(axes, right, problem.inputs[name].shape):
             code = "bias-axes" if added else "summed-axes"
             yield Fault(code, f"{{names}} {{be}} {cause}.", remedy, partial(changed, terms, name, change))
 

@@ -105,12 +105,9 @@ class Layer:
 
     def __post_init__(self) -> None:
         others = {"out", *self.outputs, *self.state}
-        derived: dict[str, Any] = {
-            "inputs": self.inputs or tuple(name for name in self.case.axes if name not in others),
-            "probe_cases": self.probe_cases or ((self.case.probe(),) if self.reference else ()),
-        }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)
+        inputs = self.inputs or tuple(name for name in self.case.axes if name not in others)
+        probe_cases = self.probe_cases or ((self.case.probe(),) if self.reference else ())
+        vars(self).update(inputs=inputs, probe_cases=probe_cases)
 
     @property
     def name(self) -> str:

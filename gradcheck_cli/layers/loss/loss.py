@@ -43,17 +43,14 @@ Given = Callable[[Mapping[str, Array], Mapping[str, Any]], dict[str, Any]]
 
 
 class GuardedTerms(NamedTuple):
-    """A loss with a guard, as people write it in several ways."""
+    """A loss with a guard, as people write it in several ways: two expressions of lists, in which `e` is the guard."""
 
-    code: str
-    cause: str  #: what forward does, with {guard} for the number
-    remedy: str
-    terms: list[Array]
-    slopes: list[Array]  #: that backward may have for each of these terms
+    terms: str
+    slopes: str  #: that backward may have for each of these terms
+    code: str = "guarded-logarithm"
+    cause: str = "Forward guards its logarithm by {guard}"
+    remedy: str = "It bounds the loss, and the slope where a probability is near 0."  #: {bound} is -log e
 
-
-#: From the values of equations and a guard.
-Guarded = Callable[[Any, float], Iterable[GuardedTerms]]
 
 #: From the values of equations in the dtype under test, and the gradient that was returned, None if it is not finite.
 Overflows = Callable[[Any, "Array | None"], Iterable[Overflow]]
@@ -74,7 +71,7 @@ def loss_layer(
     faults: tuple[EquationFault, ...],
     definition: str,
     loss_faults: Mapping[str, str],
-    guarded: Guarded = lambda _values, _guard: (),
+    guarded: tuple[GuardedTerms, ...] = (),
     overflows: Overflows = lambda _values, _dx: (),
     **declared: Any,
 ) -> Layer:
@@ -116,9 +113,7 @@ def loss_layer(
         rounded, v = problem.inputs["x"].dtype.type, values(problem, problem.expected.dtype)
         for guard in GUARDS:
             if e := float(rounded(guard)):  # else it disappears in this dtype
-                with np.errstate(divide="ignore"):
-                    found = [*guarded(v, e)]
-                yield from (each for terms in found for each in _guards(v, terms, f"{guard:g}"))
+                yield from (found for one in guarded for found in _guards(v, one, e, f"{guard:g}"))
 
     return Layer(
         case=case,
@@ -145,12 +140,14 @@ def _wrong_losses(v: Any, loss_faults: Mapping[str, str]) -> dict[str, Any]:
     return wrong | {words: evaluate({"loss": loss}, vars(v)).loss for words, loss in loss_faults.items()}
 
 
-def _guards(v: Any, guarded: GuardedTerms, number: str) -> Iterator[Guard]:
-    gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in guarded.slopes]}
-    for terms in guarded.terms:
+def _guards(v: Any, guarded: GuardedTerms, e: float, number: str) -> Iterator[Guard]:
+    with np.errstate(divide="ignore"):
+        found = evaluate({"terms": guarded.terms, "slopes": guarded.slopes}, {**vars(v), "e": e})
+    gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in found.slopes]}
+    cause, remedy = guarded.cause.format(guard=number), guarded.remedy.format(bound=-np.log(e))
+    for terms in found.terms:
         out = np.asarray((np.where(v.mask, terms, 0) * v.weights).sum())
-        cause = guarded.cause.format(guard=number)
-        yield Guard(code=guarded.code, cause=cause, remedy=guarded.remedy, out=out, gradients=gradients)
+        yield Guard(code=guarded.code, cause=cause, remedy=remedy, out=out, gradients=gradients)
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -14,30 +15,27 @@ from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import GuardedTerms, one_hot, wrong_slopes
-from gradcheck_cli.layers.loss.targets import (
-    DividedCase,
-    TargetsCase,
-    divisor_of,
-    draw_probabilities,
-    guarded_logarithm,
-    targets_loss,
-)
+from gradcheck_cli.layers.loss.targets import DividedCase, TargetsCase, divisor_of, draw_probabilities, targets_loss
 from gradcheck_cli.numeric.arrays import Array
 
 
+class ProbabilitiesCase(DividedCase):
+    """A loss of probabilities x."""
+
+    @property
+    def domain(self) -> Mapping[str, tuple[float, float]]:
+        """Probabilities lie between 0 and 1."""
+        return {"x": (0.0, 1.0)}
+
+
 @frozen
-class CrossEntropyCase(DividedCase):
+class CrossEntropyCase(ProbabilitiesCase):
     """Sizes of a loss: probabilities x (N, C), labels y (N,) from 0 to C - 1."""
 
     layer = "cross-entropy"
     axes = declare(CLASS, x="N C", y="N", out="")
 
     C: int = size(3, "classes", minimum=2)
-
-    @property
-    def domain(self) -> dict[str, tuple[float, float]]:
-        """Probabilities lie between 0 and 1."""
-        return {"x": (0.0, 1.0)}
 
 
 def cross_entropy_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -85,24 +83,17 @@ LAYER = targets_loss(
         "has a logarithm to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of -log x[n, y] over samples, divided once.",
-    guarded=lambda v, e: guarded_logarithm(
-        [-v.label * np.log(v.x + e), -v.label * np.log(np.clip(v.x, e, 1 - e))], [-v.label / (v.x + e)]
-    ),
+    guarded=(GuardedTerms("[-label * np.log(x + e), -label * np.log(np.clip(x, e, 1 - e))]", "[-label / (x + e)]"),),
 )
 
 
 @frozen
-class BceCase(TargetsCase):
+class BceCase(ProbabilitiesCase, TargetsCase):
     """Sizes of a loss: probabilities x and their targets y (N, D), 0 or 1."""
 
     layer = "bce"
 
     divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "1")
-
-    @property
-    def domain(self) -> dict[str, tuple[float, float]]:
-        """Probabilities lie between 0 and 1."""
-        return {"x": (0.0, 1.0)}
 
 
 def bce_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -121,13 +112,6 @@ def draw_binary(case: BceCase, source: Random) -> dict[str, Array]:
     y = np.array([source.randrange(2) for _ in range(x.size)], float)
     y[:2] = (1.0, 0.0)[: y.size]
     return {"x": x, "y": y.reshape(shape)}
-
-
-def _guarded_binary(v: Any, e: float) -> list[GuardedTerms]:
-    near = np.clip(v.x, e, 1 - e)
-    terms = [-v.y * np.log(p) - (1 - v.y) * np.log(q) for p, q in ((v.x + e, 1 - v.x + e), (near, 1 - near))]
-    slopes = [(1 - v.y) / (1 - v.x + e) - v.y / (v.x + e), (v.x - v.y) / (v.x * (1 - v.x) + e)]
-    return guarded_logarithm(terms, slopes)
 
 
 BINARY = targets_loss(
@@ -161,12 +145,18 @@ BINARY = targets_loss(
         "has logarithms to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of -y log x - (1 - y) log(1 - x), divided once.",
-    guarded=_guarded_binary,
+    guarded=(
+        GuardedTerms(
+            "[-y * np.log(x + e) - (1 - y) * np.log(1 - x + e),"
+            " -y * np.log(np.clip(x, e, 1 - e)) - (1 - y) * np.log(1 - np.clip(x, e, 1 - e))]",
+            "[(1 - y) / (1 - x + e) - y / (x + e), (x - y) / (x * (1 - x) + e)]",
+        ),
+    ),
 )
 
 
 @frozen
-class KlDivergenceCase(DividedCase):
+class KlDivergenceCase(ProbabilitiesCase):
     """Sizes of a loss: probabilities x, or their logarithms, and target probabilities y (N, C)."""
 
     layer = "kl-divergence"
@@ -178,9 +168,9 @@ class KlDivergenceCase(DividedCase):
     input: str = choice("probabilities", "what x is", "logarithms")
 
     @property
-    def domain(self) -> dict[str, tuple[float, float]]:
-        """Probabilities lie between 0 and 1."""
-        return {"x": (0.0, 1.0)} if self.input == "probabilities" else {}
+    def domain(self) -> Mapping[str, tuple[float, float]]:
+        """Probabilities lie between 0 and 1, and their logarithms anywhere."""
+        return super().domain if self.input == "probabilities" else {}
 
 
 def kl_divergence_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -200,13 +190,6 @@ def draw_two(case: KlDivergenceCase, source: Random) -> dict[str, Array]:
     shape = (case.N, case.C)
     x, y = draw_probabilities(source, shape), draw_probabilities(source, shape)
     return {"x": np.log(x) if case.input == "logarithms" else x, "y": y}
-
-
-def _guarded_divergence(v: Any, e: float) -> list[GuardedTerms]:
-    if v.input == "logarithms":
-        return guarded_logarithm([v.y * (np.log(v.y + e) - v.x)], [-v.y])
-    terms = [v.y * np.log(ratio) for ratio in ((v.y + e) / (v.x + e), v.y / (v.x + e), v.y / v.x + e)]
-    return guarded_logarithm(terms, [-v.y / (v.x + e)])
 
 
 KL = targets_loss(
@@ -251,5 +234,11 @@ KL = targets_loss(
         "has a logarithm to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of y log(y / x), divided once.",
-    guarded=_guarded_divergence,
+    guarded=(
+        GuardedTerms(
+            "[y * (np.log(y + e) - x)] if input == 'logarithms' else"
+            " [y * np.log(ratio) for ratio in ((y + e) / (x + e), y / (x + e), y / x + e)]",
+            "[-y if input == 'logarithms' else -y / (x + e)]",
+        ),
+    ),
 )

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.fault import Fault, Observed, Overflow, exp_overflow, fault_table, row_sum
+from gradcheck_cli.layers.framework.fault import Fault, Gradients, Observed, Overflow, exp_overflow, fault_table
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.text_parameters import real
@@ -18,24 +18,21 @@ from gradcheck_cli.layers.loss.loss import GuardedTerms, ScoresCase, label_score
 from gradcheck_cli.layers.rowwise.softmax_activation import LOWERED_BY_ALL, SHARES, WRONG_TOTALS
 from gradcheck_cli.numeric.arrays import Array
 
-
-def guarded(v: Any, e: float) -> Iterator[GuardedTerms]:
-    """Yield softmax losses with a guarded logarithm, or a guarded sum of exponentials."""
-    p, exp_of_label, slopes = row_sum(v.p * v.label), row_sum(v.exps * v.label), [v.exps / (v.total + e) - v.label]
-    yield GuardedTerms(
-        "guarded-logarithm",
-        "Forward guards its logarithm by {guard}",
-        f"The loss of a sample is at most {-np.log(e):.3g}; log(sum(exp(x))) - x[y] needs no guard.",
-        [-np.log(guarded) for guarded in (p + e, np.maximum(p, e), np.clip(p, e, 1 - e))],
-        slopes,
-    )
-    yield GuardedTerms(
+GUARDED = (
+    GuardedTerms(
+        "[-np.log(row_sum(p * label) + e), -np.log(np.maximum(row_sum(p * label), e)),"
+        " -np.log(np.clip(row_sum(p * label), e, 1 - e))]",
+        "[exps / (total + e) - label]",
+        remedy="The loss of a sample is at most {bound:.3g}; log(sum(exp(x))) - x[y] needs no guard.",
+    ),
+    GuardedTerms(
+        "[np.log(total + e) - np.log(row_sum(exps * label)), -np.log(row_sum(exps * label) / (total + e) + e)]",
+        "[exps / (total + e) - label]",
         "guarded-sum",
         "Forward adds {guard} to the sum of exponentials",
         "With the largest score subtracted, that sum is at least 1 and needs no guard.",
-        [np.log(v.total + e) - np.log(exp_of_label), -np.log(exp_of_label / (v.total + e) + e)],
-        slopes,
-    )
+    ),
+)
 
 
 def overflows(v: Any, dx: Array | None) -> Iterator[Overflow]:
@@ -50,11 +47,9 @@ def overflows(v: Any, dx: Array | None) -> Iterator[Overflow]:
     likely = (v.p > 0.5) & (v.label == 0) & v.mask
     lost = dx is None or dx.size != v.x.size or (overflow and (dx.reshape(v.x.shape)[likely] == 0).any())
     if not lost and (v.p[v.label != 0] == 0).any():
-        yield Overflow(
-            code="log-underflow",
-            cause=f"Forward takes the logarithm of a probability that underflows to 0 in {v.x.dtype}.",
-            remedy="Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score.",
-        )
+        cause = f"Forward takes the logarithm of a probability that underflows to 0 in {v.x.dtype}."
+        remedy = "Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score."
+        yield Overflow("log-underflow", cause, remedy)
     yield from overflow
 
 
@@ -138,7 +133,7 @@ LAYER = scores_loss(
     faults=FAULTS,
     definition="The loss is -1/N times the sum of log p of the labels.",
     loss_faults=LOSS_FAULTS,
-    guarded=guarded,
+    guarded=GUARDED,
     overflows=overflows,
 )
 
@@ -197,14 +192,12 @@ def observed_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Obse
     """Yield the gradient of a mean over the steps that count, which is a constant multiple of the right one."""
     counted = int(problem.inputs["mask"].sum())
     if counted % case.N:  # else it may be a size that is meant
-        yield Fault(
-            code="mean-over-steps",
-            cause=f"{{names}} {{be}} divided by the {counted} steps that count, not by N = {case.N}.",
-            remedy="Divide by N, as the loss does.",
-            gradients=lambda inputs, _: {
-                "x": temporal_softmax_loss(*inputs.values())[1] * inputs["x"].dtype.type(case.N / counted)
-            },
-        )
+
+        def of_mean(inputs: Gradients, _: Array) -> Gradients:
+            return {"x": temporal_softmax_loss(*inputs.values())[1] * inputs["x"].dtype.type(case.N / counted)}
+
+        cause = f"{{names}} {{be}} divided by the {counted} steps that count, not by N = {case.N}."
+        yield Fault("mean-over-steps", cause, "Divide by N, as the loss does.", of_mean)
 
 
 TEMPORAL = scores_loss(
@@ -223,7 +216,7 @@ TEMPORAL = scores_loss(
         "has no mask, and is divided by N T, not by N": "terms.mean()",
         **LOSS_FAULTS,
     },
-    guarded=guarded,
+    guarded=GUARDED,
     overflows=overflows,
     observed_faults=observed_faults,
 )

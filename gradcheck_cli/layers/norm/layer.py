@@ -65,14 +65,8 @@ def normalization_layer(
 ) -> Layer:
     """Declare the layer of a normalization.
 
-    Args:
-        case: its sizes and settings.
-        forward: (x, gamma, beta, parameters) -> (out, cache); some have no beta.
-        backward: (dout, cache) -> (dx, dgamma, dbeta).
-        sets: from a case to the sets of elements that are normalized.
-        standard: its standard cases.
-        state: running statistics, which forward writes.
-        declared: further fields of the layer.
+    `sets` takes a case to the sets of elements that are normalized, and `state` names the running statistics, which
+    forward writes. Some have no beta.
     """
 
     def draw(case: Case, source: Random) -> dict[str, Array]:

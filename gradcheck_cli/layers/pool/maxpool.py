@@ -43,24 +43,17 @@ def positions(cache: tuple[Any, ...]) -> tuple[Array, ...]:
 
 def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     """Yield dx without the mask of the largest elements, and assigned at their positions."""
-    yield Fault(
-        code="mask-ignored",
-        cause="In {names} the mask is left out: every element of a window has its dout.",
-        remedy="Give dout to the largest element of its window alone.",
-        gradients=lambda _, dout: {"x": spread(dout, cache[0], cache[2])},
-    )
+    cause = "In {names} the mask is left out: every element of a window has its dout."
+    remedy = "Give dout to the largest element of its window alone."
+    yield Fault("mask-ignored", cause, remedy, lambda _, dout: {"x": spread(dout, cache[0], cache[2])})
 
     def assigned(_: Any, dout: Array) -> dict[str, Array]:
         dx = np.zeros(cache[0], dout.dtype)
         dx[positions(cache)] = dout  # of a position that repeats the last value stays
         return {"x": dx}
 
-    yield Fault(
-        code="assigned-not-accumulated",
-        cause="{names} {be} assigned where an element is the largest of several windows: only the last share is left.",
-        remedy="Windows overlap: write `+=`, not `=`, in the loop.",
-        gradients=assigned,
-    )
+    cause = "{names} {be} assigned where an element is the largest of several windows: only the last share is left."
+    yield Fault("assigned-not-accumulated", cause, "Windows overlap: write `+=`, not `=`, in the loop.", assigned)
 
 
 MaxpoolCase = PoolCase.named("maxpool")

@@ -9,16 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.geometry import (
-    GAPS,
-    ONE_WINDOW,
-    OVERLAPS,
-    WindowedCase,
-    different_kernels,
-    random_geometry,
-    uneven,
-    window_relations,
-)
+from gradcheck_cli.layers.conv import geometry
+from gradcheck_cli.layers.conv.geometry import WindowedCase, random_geometry, window_relations
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.fault import Fault
@@ -145,7 +137,10 @@ def pooling(
         draw=draw,
         relations=window_relations,
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
-        special_cases=(*([different_kernels] if len(case.kernels) > 1 else []), OVERLAPS, GAPS, uneven, ONE_WINDOW),
+        special_cases=(
+            *([geometry.OBLONG_WINDOW] if len(case.kernels) > 1 else []),
+            *(geometry.OVERLAPS, geometry.GAPS, geometry.UNEVEN, geometry.ONE_WINDOW),
+        ),
         faults=all_faults,
         **declared,
     )
