@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.fault import Fault, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
@@ -24,6 +24,7 @@ class AffineCase(Case):
 
     layer = "affine"
     axes = declare(x="N D", w="D M", b="M", out="N M")
+    divides: ClassVar = {"split": ("D", 5)}
 
     N: int = size(4, "samples")
     D: int = size(6, "features of a sample")
@@ -45,10 +46,6 @@ class AffineCase(Case):
     def skip_reason(self) -> str | None:
         """Why a forward that raises may be right, or None."""
         return "it does not flatten an x of three axes, or cannot" if self.split > 1 else None
-
-    def impossible(self) -> str | None:
-        """Say why there is no such layer, or None."""
-        return f"split {self.split} must divide D {self.D}" if self.D % self.split else None
 
 
 def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -86,7 +83,6 @@ LAYER = Layer(
         *((4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)),
     ),
     faults=faults,
-    random=multiple("D", of="split"),
 )
 
 

@@ -32,6 +32,8 @@ class Case:
     #: Of inputs, outputs and state, in the order in which forward takes and returns them.
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}
     passed: ClassVar[tuple[str, ...]] = ()  #: the numbers that forward takes in a dictionary, beside arrays
+    #: Numbers that divide another, such as groups: which, and how many times that one is larger where both are drawn.
+    divides: ClassVar[Mapping[str, tuple[str, int]]] = {}
 
     dtype: str = "float64"
     seed: int = 0
@@ -72,6 +74,9 @@ class Case:
 
     def impossible(self) -> str | None:
         """Say why no layer can have this geometry, or None if one can."""
+        for name, (whole, _) in self.divides.items():
+            if getattr(self, whole) % getattr(self, name):
+                return f"{name} {getattr(self, name)} must divide {whole} {getattr(self, whole)}"
         return None
 
     @property
