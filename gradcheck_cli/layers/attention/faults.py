@@ -38,25 +38,12 @@ def softmax(scores: Array, axis: int = 2) -> Array:
     return np.asarray(exps / exps.sum(axis=axis, keepdims=True))
 
 
-def _reshaped(x: Array, heads: int) -> Array:
-    """Return what a reshape makes of an array whose heads are to be split."""
-    N, T, D = x.shape
-    return x.reshape(N * heads, T, D // heads)
-
-
-def _join_reshaped(x: Array, heads: int) -> Array:
-    """Return what a reshape makes of the heads, where they are to be joined."""
-    _, T, d = x.shape
-    return x.reshape(-1, T, heads * d)
-
-
+#: Beside softmax, what a reshape alone makes of an array whose heads are to be split, or of heads to be joined.
 _SCOPE = {
     "softmax": softmax,
-    "split_heads": split_heads,
-    "join_heads": join_heads,
-    "reshaped": _reshaped,
-    "join_reshaped": _join_reshaped,
-    "product_of_steps": product_of_steps,
+    "reshaped": lambda x, H: x.reshape(len(x) * H, x.shape[1], x.shape[2] // H),
+    "join_reshaped": lambda x, H: x.reshape(-1, x.shape[1], H * x.shape[2]),
+    **{function.__name__: function for function in (split_heads, join_heads, product_of_steps)},
 }
 
 #: Of one head, with `root` = sqrt(D); `unmasked` are the scores before any is hidden.
@@ -78,23 +65,21 @@ _BACKWARD = """
     dv = weights.swapaxes(1, 2) @ dout
 """
 #: Of several heads: q, k and v are projections, and the outputs of the heads are joined.
-_SPLIT = """
+_OF_HEADS = f"""
     split = split_heads
     q = split(query @ Wq, H)
     k = split(key @ Wk, H)
     v = split(value @ Wv, H)
-"""
-_JOINED = """
+    {_FORWARD}
     join = join_heads
     joined = join(heads, H)
     out = joined @ Wo
 """
-_FROM_WO = """
+_BACK_TO_HEADS = f"""
     dsplit = split_heads
     through_Wo = g @ Wo.T
     dout = dsplit(through_Wo, H)
-"""
-_PROJECTED = """
+    {_BACKWARD}
     djoin = join_heads
     columns = [djoin(array, H) for array in (dq, dk, dv)]
     dquery = columns[0] @ Wq.T
@@ -140,12 +125,12 @@ def forward_faults(case: AnyCase, problem: Problem, _: Array) -> Iterator[Forwar
 
 def _forward(case: AnyCase) -> Equations:
     single = isinstance(case, AttentionCase)
-    return equations(f"{_FORWARD} out = heads" if single else _SPLIT + _FORWARD + _JOINED)
+    return equations(f"{_FORWARD} out = heads" if single else _OF_HEADS)
 
 
 def _in_backward(case: AnyCase, rows: Iterable[EquationFault]) -> Iterator[Fault]:
     single = isinstance(case, AttentionCase)
-    backward = equations(_BACKWARD if single else _FROM_WO + _BACKWARD + _PROJECTED)
+    backward = equations(_BACKWARD if single else _BACK_TO_HEADS)
 
     def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
         return {**_SCOPE, **inputs, **case.settings, "dout" if single else "g": cotangent}
