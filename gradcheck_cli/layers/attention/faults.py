@@ -103,7 +103,7 @@ _WHOLE_ROOT = "np.sqrt(query.dtype.type(query.shape[2]))"
 
 def faults(case: AnyCase, _: Problem) -> Iterator[Fault]:
     """Yield the faults of backward in a case."""
-    return _in_backward(case, [*(() if isinstance(case, AttentionCase) else _of_heads(case)), *_of_weights(case)])
+    return _in_backward(case, _wrong_ways_back(case))
 
 
 def observed_faults(case: MultiheadAttentionCase, _problem: Problem, _observed: Observed) -> Iterator[Fault]:
@@ -119,8 +119,7 @@ def observed_faults(case: MultiheadAttentionCase, _problem: Problem, _observed: 
 
 def forward_faults(case: AnyCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults of forward in a case."""
-    rows = [*_of_scores(case), *(() if isinstance(case, AttentionCase) else _of_split_heads(case))]
-    return replaced_in_forward(_forward(case), rows, {**_SCOPE, **problem.inputs, **case.settings})
+    return replaced_in_forward(_forward(case), _wrong_scores(case), {**_SCOPE, **problem.inputs, **case.settings})
 
 
 def _forward(case: AnyCase) -> Equations:
@@ -138,11 +137,19 @@ def _in_backward(case: AnyCase, rows: Iterable[EquationFault]) -> Iterator[Fault
     return replaced_in_backward({**_forward(case), **backward}, rows, given)
 
 
-def _of_weights(case: AnyCase) -> Iterator[EquationFault]:
-    """Yield faults on the way through the weights; some need as many queries as keys, or a mask.
+def _wrong_ways_back(case: AnyCase) -> Iterator[EquationFault]:
+    """Yield faults of heads and projections, and on the way through the weights; some need a geometry or a mask.
 
     A division by sqrt(D) that is left out is a factor of dq and dk, which is named for any layer.
     """
+    if isinstance(case, MultiheadAttentionCase):
+        if case.H > 1 and case.T > 1:
+            split, join = (f"the heads are {done} by a reshape without a transpose" for done in ("split", "joined"))
+            yield fault("reshaped-not-transposed", split, _HEADS, "dsplit = reshaped")
+            yield fault("reshaped-not-transposed", join, _HEADS, "djoin = join_reshaped")
+        for k, (x, W) in enumerate((("query", "Wq"), ("key", "Wk"), ("value", "Wv"))):
+            yield fault("matrix-not-transposed", f"{W} is not transposed", _TRANSPOSED, f"d{x} = columns[{k}] @ {W}")
+        yield fault("matrix-not-transposed", "Wo is not transposed", _TRANSPOSED, "through_Wo = g @ Wo")
     over = "the sum is taken over queries, not over keys"
     yield from fault_table(
         _DS,
@@ -166,8 +173,8 @@ def _of_weights(case: AnyCase) -> Iterator[EquationFault]:
         yield fault("mask-ignored", "the mask is missing", _SEEN, "p = softmax(unmasked)")
 
 
-def _of_scores(case: AnyCase) -> Iterator[EquationFault]:
-    """Yield wrong scores and weights of forward; some need a mask."""
+def _wrong_scores(case: AnyCase) -> Iterator[EquationFault]:
+    """Yield wrong scores and weights of forward, and heads; some need a mask."""
     yield from fault_table(
         _OUT,
         ("scale-missing", "scores are not divided by sqrt(D)", "root = 1.0"),
@@ -186,26 +193,12 @@ def _of_scores(case: AnyCase) -> Iterator[EquationFault]:
             ("mask-ignored", "a score that is hidden is 0, not -inf", "scores = np.where(mask, unmasked, 0)"),
             ("mask-inverted", inverted, "scores = np.where(mask, -1e9, unmasked)"),
         )
-
-
-def _of_heads(case: MultiheadAttentionCase) -> Iterator[EquationFault]:
-    """Yield faults of the heads and of the projections."""
-    if case.H > 1 and case.T > 1:
-        split, join = (f"the heads are {done} by a reshape without a transpose" for done in ("split", "joined"))
-        yield fault("reshaped-not-transposed", split, _HEADS, "dsplit = reshaped")
-        yield fault("reshaped-not-transposed", join, _HEADS, "djoin = join_reshaped")
-    for k, x in enumerate(("query", "key", "value")):
-        W = f"W{'qkv'[k]}"
-        yield fault("matrix-not-transposed", f"{W} is not transposed", _TRANSPOSED, f"d{x} = columns[{k}] @ {W}")
-    yield fault("matrix-not-transposed", "Wo is not transposed", _TRANSPOSED, "through_Wo = g @ Wo")
-
-
-def _of_split_heads(case: MultiheadAttentionCase) -> Iterator[EquationFault]:
-    """Yield faults of the heads in forward."""
-    if case.H > 1:
-        words = "scores are divided by sqrt(D), not by sqrt(D / H)"
-        yield fault("scale-missing", words, _ROOT, f"root = {_WHOLE_ROOT}")
+    if isinstance(case, MultiheadAttentionCase) and case.H > 1:
+        whole = "scores are divided by sqrt(D), not by sqrt(D / H)"
+        yield fault("scale-missing", whole, _ROOT, f"root = {_WHOLE_ROOT}")
         words = "the heads are split by a reshape without a transpose"
-        yield fault("reshaped-not-transposed", words, _HEADS, "split = reshaped")
-        words = f"{words}, and joined so"
-        yield fault("reshaped-not-transposed", words, _HEADS, "split = reshaped; join = join_reshaped")
+        yield from fault_table(
+            _HEADS,
+            ("reshaped-not-transposed", words, "split = reshaped"),
+            ("reshaped-not-transposed", f"{words}, and joined so", "split = reshaped; join = join_reshaped"),
+        )
