@@ -70,8 +70,7 @@ def normalization_layer(
     """
 
     def draw(case: Case, source: Random) -> dict[str, Array]:
-        inputs = {name: shape for name, shape in case.shapes.items() if name not in state}
-        return {name: signed_uniform(source, shape) for name, shape in inputs.items()}
+        return {name: signed_uniform(source, shape) for name, shape in case.shapes.items() if name not in state}
 
     def parameters(case: Case, source: Random) -> dict[str, Any]:
         """Draw running statistics: variances are positive, and neither is where it would start."""
@@ -95,10 +94,6 @@ def normalization_layer(
         faults = forward_faults(norm, settings)
         return replaced_in_forward(forward_equations(settings), faults, given, ("out", *state))
 
-    def has_nonzero_gradient(case: Case) -> bool:
-        """Tell whether more than beta is left: of a single element that is shifted, z is 0."""
-        return sets(case).count > 1 or not sets(case).shifts or is_constant(case.settings)
-
     usual: dict[str, Any] = {"relations": relations}
     return Layer(
         case=case,
@@ -112,6 +107,7 @@ def normalization_layer(
         cache_optional=lambda case: is_constant(case.settings),
         faults=in_backward,
         forward_faults=in_forward,
-        has_nonzero_gradient=has_nonzero_gradient,
+        # Whether more than beta is left: of a single element that is shifted, z is 0.
+        has_nonzero_gradient=lambda case: sets(case).count > 1 or not sets(case).shifts or is_constant(case.settings),
         **(usual | declared),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -38,11 +37,6 @@ class RowsCase(Case):
     shift: float = real(0.0, "added to the scores: 1000 shows what overflows", 1000.0)
 
 
-def draw(case: RowsCase, source: Random) -> dict[str, Array]:
-    """Draw scores."""
-    return {"x": draw_inputs(case, source)["x"] + case.shift}
-
-
 #: Of the shares of forward, p. The largest score is subtracted: it changes no share, and exp cannot overflow.
 SHARES = """
     low = x - x.max(axis=1, keepdims=True)
@@ -72,7 +66,7 @@ def rows_layer(
         builtin={"vectorized": pair},
         # One sample, two classes, as many samples as classes, and scores whose exponentials overflow.
         standard=lambda: case.rows("N C shift", (4, 5, 0), (3, 4, 0), (1, 3, 0), (5, 2, 0), (3, 3, 0), (2, 4, 1000)),
-        draw=draw,
+        draw=lambda case, source: {"x": draw_inputs(case, source)["x"] + case.shift},
         relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
         sums=False,
         faults=lambda *_: replaced_in_backward(both, faults, lambda inputs, dout: {**inputs, "dout": dout}),
