@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
 
 class Entry(NamedTuple):
@@ -63,3 +64,13 @@ REGISTRY = {
 }
 
 TITLES = {name: entry.title for name, entry in REGISTRY.items()}
+
+
+def load_layer(name: str) -> Any:
+    """Import a layer.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    _, module, attribute = REGISTRY[name]
+    return getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.parameter import Integer, Parameter
+from gradcheck_cli.layers.registry import load_layer
 from gradcheck_cli.numeric.arrays import DTYPES
 
 #: The dictionary of parameters that forward takes beside arrays.
@@ -161,8 +162,6 @@ class NoCase(Case):
 
 def _restored(layer: str, values: dict[str, Any]) -> Case:
     """Make a pickled case again; the class of one that is `named` is found by its layer alone."""
-    from gradcheck_cli.layers import LAYERS  # which imports this module
-
-    case = object.__new__(LAYERS[layer].case if layer else NoCase)
+    case: Case = object.__new__(load_layer(layer).case if layer else NoCase)
     vars(case).update(values)
     return case
