@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -66,6 +67,7 @@ REGISTRY = {
 TITLES = {name: entry.title for name, entry in REGISTRY.items()}
 
 
+@cache  # a case asks six times
 def load_layer(name: str) -> Any:
     """Import a layer.
 
