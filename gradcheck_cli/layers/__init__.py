@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from gradcheck_cli.layers.registry import REGISTRY, TITLES
+from gradcheck_cli.layers.registry import REGISTRY, TITLES, load_layer
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
@@ -18,10 +17,7 @@ class _Layers(Mapping[str, "Layer"]):
     """The layers by name, each imported when it is looked up: a run needs one of many."""
 
     def __getitem__(self, name: str) -> Layer:
-        if name not in REGISTRY:
-            raise KeyError(name)
-        _, module, attribute = REGISTRY[name]
-        return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
+        return cast("Layer", load_layer(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY)

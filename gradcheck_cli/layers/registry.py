@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
 
 
 class Entry(NamedTuple):
@@ -63,3 +65,14 @@ REGISTRY = {
 }
 
 TITLES = {name: entry.title for name, entry in REGISTRY.items()}
+
+
+@cache  # a case asks six times
+def load_layer(name: str) -> Any:
+    """Import a layer.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    _, module, attribute = REGISTRY[name]
+    return getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute)

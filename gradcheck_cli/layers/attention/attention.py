@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,8 @@ from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.numeric.arrays import Array
 
-
-def mask() -> Any:
-    """Declare the mask of a case."""
-    return choice("none", "which keys a query sees: all, those up to its own step, or some", "causal", "drawn")
+#: The mask of a case, declared.
+mask = partial(choice, "none", "which keys a query sees: all, those up to its own step, or some", "causal", "drawn")
 
 
 def mask_of(kind: str, queries: int, keys: int, seed: int) -> Array | None:

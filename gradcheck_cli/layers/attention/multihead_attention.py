@@ -19,7 +19,6 @@ from gradcheck_cli.layers.attention.attention import (
 )
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis
 from gradcheck_cli.layers.framework.case import Case, Param
-from gradcheck_cli.layers.framework.drawing import Draw, Given, multiple
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.numeric.arrays import Array
@@ -34,6 +33,7 @@ class MultiheadAttentionCase(Case):
     """Sizes: query and out (N, T, D), key and value (N, S, D), the weights Wq, Wk, Wv and Wo (D, D)."""
 
     layer = "multihead-attention"
+    divides: ClassVar = {"H": ("D", 2)}  # weights (D, D) are many numbers soon
     axes: ClassVar = {
         "query": (SAMPLE, QUERY, FEATURE),
         "key": (SAMPLE, KEY, FEATURE),
@@ -49,10 +49,6 @@ class MultiheadAttentionCase(Case):
     D: int = size(4, "features")
     H: int = size(2, "heads, each of D / H features")
     mask: str = mask()
-
-    def impossible(self) -> str | None:
-        """Say why there are no such heads, or None."""
-        return f"H {self.H} must divide D {self.D}" if self.D % self.H else None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -124,14 +120,6 @@ def draw(case: MultiheadAttentionCase, source: Random) -> dict[str, Array]:
     return {name: array / case.D**0.5 if name.startswith("W") else array for name, array in inputs.items()}
 
 
-def _random(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry whose heads have one feature or two: weights (D, D) are many numbers soon."""
-    found = multiple("D", of="H")(case, draw, given)
-    if "D" not in given:
-        found["D"] = found["H"] * min(found["D"] // found["H"], 2)
-    return found
-
-
 LAYER = Layer(
     case=MultiheadAttentionCase,
     builtin={"matrix": (multihead_attention_forward, multihead_attention_backward)},
@@ -148,7 +136,6 @@ LAYER = Layer(
     probe_cases=MultiheadAttentionCase.rows(
         "N T S D H mask", (2, 3, 5, 4, 2, "none"), (2, 4, 3, 6, 2, "drawn"), (2, 4, 4, 6, 3, "causal")
     ),
-    random=_random,
     has_nonzero_gradient=some_query_sees_several,
     **imported("attention.faults", "faults", "observed_faults", "forward_faults"),
 )

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.conv import geometry
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.geometry import (
-    GAPS,
-    ON_THE_PAD,
-    ONE_WINDOW,
-    WindowedCase,
-    different_kernels,
-    different_sizes,
-    has_nonzero_gradient,
-    random_geometry,
-    uneven,
-    window_relations,
-)
+from gradcheck_cli.layers.conv.geometry import WindowedCase, random_geometry, window_relations
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.framework.axes import CHANNEL, FILTER, declare
-from gradcheck_cli.layers.framework.coupling import Relations, group
+from gradcheck_cli.layers.framework.coupling import group
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import pair, size
 
 
 @frozen
-class ConvCase(WindowedCase):
-    """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W').
+class ImagesCase(WindowedCase):
+    """A geometry of images x (N, C, H, W), windows (HH, WW) and F filters.
 
     `stride`, `pad` and `dilation` take one number or a pair (vertical, horizontal), and are kept as pairs.
     """
-
-    layer = "conv"
-    axes = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
-    passed = ("stride", "pad", "dilation", "groups")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -46,6 +31,16 @@ class ConvCase(WindowedCase):
     WW: int = size(3, "kernel width")
     stride: int | tuple[int, int] = pair(1, "step from window to window")
     pad: int | tuple[int, int] = pair(1, "zeros added on each side", minimum=0)
+
+
+@frozen
+class ConvCase(ImagesCase):
+    """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W')."""
+
+    layer = "conv"
+    axes = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
+    passed = ("stride", "pad", "dilation", "groups")
+
     dilation: int | tuple[int, int] = pair(1, "step within a window")
     groups: int = size(1, "groups of channels")
 
@@ -78,10 +73,10 @@ def convolution(case: type[WindowedCase], *, special_cases: tuple[Any, ...] = ()
         "relations": window_relations,
         "param": "conv_param",
         "random": random_geometry,
-        "has_nonzero_gradient": has_nonzero_gradient,
+        "has_nonzero_gradient": geometry.HAS_GRADIENT,
         **imported("conv.faults", "faults", "forward_faults"),
     }
-    kinds = (*special_cases, uneven, ONE_WINDOW, GAPS, ON_THE_PAD)
+    kinds = (*special_cases, geometry.UNEVEN, geometry.ONE_WINDOW, geometry.GAPS, geometry.ON_THE_PAD)
     return Layer(case=case, special_cases=kinds, **{**shared, **declared})
 
 
@@ -108,11 +103,6 @@ def standard() -> tuple[ConvCase, ...]:
     )
 
 
-def _relations(case: ConvCase, inputs: Mapping[str, object]) -> Relations:
-    """With one channel of a group at a time, that makes C / groups * HH * WW colours for all samples and groups."""
-    return {"x": {CHANNEL: group(FILTER, case.groups, case.F), **window_relations(case, inputs)["x"]}}
-
-
 LAYER = convolution(
     ConvCase,
     program="convcheck",
@@ -121,9 +111,11 @@ LAYER = convolution(
         "naive": (conv_forward_naive, conv_backward_naive),
     },
     standard=standard,
-    relations=_relations,
-    scale=lambda x, w, b, param: (conv_forward_fast(abs(x), abs(w), abs(b), param)[0],),  # need not be independent
-    special_cases=(different_kernels, different_sizes),
+    # With one channel of a group at a time, that makes C / groups * HH * WW colours for all samples and groups.
+    relations=lambda case, inputs: {
+        "x": {CHANNEL: group(FILTER, case.groups, case.F), **window_relations(case, inputs)["x"]}
+    },
+    special_cases=(geometry.OBLONG_WINDOW, geometry.OBLONG_IMAGE),
     probe_cases=(
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=1),  # "same"
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.conv import ConvCase, convolution
+from gradcheck_cli.layers.conv.conv import ConvCase, ImagesCase, convolution
 from gradcheck_cli.layers.conv.fast import gather
-from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, Windows, different_kernels, different_sizes
-from gradcheck_cli.layers.conv.naive import both, padded
+from gradcheck_cli.layers.conv.geometry import OBLONG_IMAGE, OBLONG_WINDOW, OVERLAPS, Windows
+from gradcheck_cli.layers.conv.naive import both, padded, positions
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.coupling import Relations, spread, spread_kernel
@@ -28,7 +28,7 @@ _OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, win
 
 
 @frozen
-class ConvTransposeCase(WindowedCase):
+class ConvTransposeCase(ImagesCase):
     """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
 
     H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
@@ -36,17 +36,10 @@ class ConvTransposeCase(WindowedCase):
 
     layer = "conv-transpose"
     axes = declare(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN, x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
-
     passed = ("stride", "pad")
 
-    N: int = size(4, "samples")
-    C: int = size(3, "channels")
     H: int = size(3, "image height")
     W: int = size(3, "image width")
-    F: int = size(2, "filters")
-    HH: int = size(3, "kernel height")
-    WW: int = size(3, "kernel width")
-    stride: int | tuple[int, int] = pair(1, "step from window to window")
     pad: int | tuple[int, int] = pair(1, "rows and columns cut off on each side", minimum=0)
 
     @property
@@ -83,10 +76,8 @@ def conv_transpose_forward(x: Array, w: Array, b: Array, conv_param: Param) -> t
     (sv, sh), (pv, ph) = both(conv_param["stride"]), both(conv_param["pad"])
     (N, C, H, W), (_, F, HH, WW) = x.shape, w.shape
     whole = np.zeros((N, F, (H - 1) * sv + HH, (W - 1) * sh + WW), x.dtype)
-    for h in range(HH):
-        for k in range(WW):
-            share = (w[:, :, h, k].T @ x.reshape(N, C, -1)).reshape(N, F, H, W)
-            whole[:, :, h : h + (H - 1) * sv + 1 : sv, k : k + (W - 1) * sh + 1 : sh] += share
+    for h, k, spread_to in positions(whole, (HH, WW), conv_param):
+        whole[spread_to] += (w[:, :, h, k].T @ x.reshape(N, C, -1)).reshape(N, F, H, W)
     cut = whole[:, :, pv : whole.shape[2] - pv, ph : whole.shape[3] - ph]
     return cut + b[:, None, None], (x, w, conv_param)
 
@@ -109,26 +100,6 @@ def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array,
     dx = (w.reshape(C, -1) @ windows).reshape(x.shape)
     dw = (x.reshape(N, C, -1) @ windows.swapaxes(1, 2)).sum(axis=0).reshape(C, F, *w.shape[2:])
     return dx, dw, dout.sum(axis=(0, 2, 3))
-
-
-def standard() -> tuple[ConvTransposeCase, ...]:
-    """List pads and strides as of convolution; windows that overlap, touch, and leave gaps; outputs of any size."""
-    return ConvTransposeCase.rows(
-        "N C H W F HH WW stride pad",
-        (2, 3, 3, 3, 2, 4, 4, 2, 1),  # doubles height and width: that of most generators
-        (2, 3, 4, 4, 2, 3, 3, 1, 1),  # keeps them
-        (2, 2, 3, 4, 3, 3, 3, 1, 0),  # no pad
-        (2, 2, 5, 4, 3, 3, 3, 1, 2),  # pad 2, an output smaller than the input
-        (2, 3, 3, 4, 4, 3, 3, 2, 1),  # windows that overlap by one row
-        (2, 2, 3, 2, 2, 3, 3, 3, 1),  # and that touch
-        (1, 2, 3, 4, 3, 2, 3, 1, 0),  # one sample; kernel and image not square
-        (2, 1, 4, 3, 2, 3, 2, 1, 1),  # one channel; the other way not square
-        (2, 2, 2, 3, 1, 2, 2, 3, 0),  # one filter; gaps, where out is b
-        (1, 1, 2, 2, 1, 1, 1, 1, 0),  # nothing to sum over
-        (2, 2, 1, 1, 3, 3, 5, 1, 0),  # one element, spread
-        (2, 2, 4, 4, 3, 1, 1, 2, 1),  # elements all of which is cut off
-        (3, 2, 3, 2, 4, 4, 3, 2, 2),  # an even kernel, output not square, pad 2 at stride 2
-    )
 
 
 def _relations(case: ConvTransposeCase, _inputs: Mapping[str, object]) -> Relations:
@@ -163,10 +134,26 @@ def _random(case: type[ConvTransposeCase], draw: Draw, given: Given) -> dict[str
 LAYER = convolution(
     ConvTransposeCase,
     builtin={"vectorized": (conv_transpose_forward, conv_transpose_backward)},
-    standard=standard,
+    # Pads and strides as of convolution; windows that overlap, touch, and leave gaps; outputs of any size.
+    standard=lambda: ConvTransposeCase.rows(
+        "N C H W F HH WW stride pad",
+        (2, 3, 3, 3, 2, 4, 4, 2, 1),  # doubles height and width: that of most generators
+        (2, 3, 4, 4, 2, 3, 3, 1, 1),  # keeps them
+        (2, 2, 3, 4, 3, 3, 3, 1, 0),  # no pad
+        (2, 2, 5, 4, 3, 3, 3, 1, 2),  # pad 2, an output smaller than the input
+        (2, 3, 3, 4, 4, 3, 3, 2, 1),  # windows that overlap by one row
+        (2, 2, 3, 2, 2, 3, 3, 3, 1),  # and that touch
+        (1, 2, 3, 4, 3, 2, 3, 1, 0),  # one sample; kernel and image not square
+        (2, 1, 4, 3, 2, 3, 2, 1, 1),  # one channel; the other way not square
+        (2, 2, 2, 3, 1, 2, 2, 3, 0),  # one filter; gaps, where out is b
+        (1, 1, 2, 2, 1, 1, 1, 1, 0),  # nothing to sum over
+        (2, 2, 1, 1, 3, 3, 5, 1, 0),  # one element, spread
+        (2, 2, 4, 4, 3, 1, 1, 2, 1),  # elements all of which is cut off
+        (3, 2, 3, 2, 4, 4, 3, 2, 2),  # an even kernel, output not square, pad 2 at stride 2
+    ),
     relations=_relations,
     random=_random,
-    special_cases=(different_kernels, different_sizes, OVERLAPS),
+    special_cases=(OBLONG_WINDOW, OBLONG_IMAGE, OVERLAPS),
     probe_cases=(
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut

@@ -46,27 +46,23 @@ def _backward(
 
 def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults that make a difference to the output."""
-    inputs = problem.inputs
+    inputs, pads = problem.inputs, both(case.pad)
 
-    def fault(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
-        return ForwardFault(code, cause, remedy, {"out": out})
+    def output(pad: int) -> dict[str, Array]:
+        out, _ = conv_transpose_forward(inputs["x"], inputs["w"], inputs["b"], {**case.settings, "pad": pad})
+        return {"out": out}
 
     for end in ("last", "first"):
         left = f"only that of the {end} window is left"
         cause = f"{{names}} {{be}} assigned where contributions are to be summed: {left}."
-        yield fault("assigned-not-accumulated", cause, ADD, _one_share(case, inputs, first=end == "first"))
-    pads = both(case.pad)
+        share = {"out": _one_share(case, inputs, first=end == "first")}
+        yield ForwardFault("assigned-not-accumulated", cause, ADD, share)
     if pads != (0, 0):
         cause = "{names} {be} returned without being cropped: pad rows and columns are to be cut off on each side."
-        whole = _output(replace(case, pad=0), inputs)
-        yield fault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", whole)
+        yield ForwardFault("crop-missing", cause, "Return `[:, :, pad:pad + H', pad:pad + W']`.", output(0))
     if pads != (1, 1) and not replace(case, pad=1).impossible():
         cause, remedy = "{names} {be} cropped by 1, whatever the pad.", "Crop by the pad that forward is given."
-        yield fault("crop-fixed", cause, remedy, _output(replace(case, pad=1), inputs))
-
-
-def _output(case: ConvTransposeCase, inputs: Gradients) -> Array:
-    return conv_transpose_forward(inputs["x"], inputs["w"], inputs["b"], case.settings)[0]
+        yield ForwardFault("crop-fixed", cause, remedy, output(1))
 
 
 def _one_share(case: ConvTransposeCase, inputs: Gradients, *, first: bool) -> Array:

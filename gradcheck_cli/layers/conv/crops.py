@@ -84,30 +84,25 @@ def unseen(convolution: Convolution) -> Iterator[Fault]:
     why = "the stride does not divide the image evenly"
     cause = f"In {{names}} the {axes} that no window reaches are lost: {why}."
     remedy = "Give the gradient of the padded image the size of the padded image, with zeros where no window reaches."
-    for pad_is_cropped in (False, True):
-        ends = [w.padded - w.unseen - w.pad for w in windows]
-        if pad_is_cropped:
-            ends = [min(w.padded - w.unseen, w.pad + w.size) for w in windows]
-        kept = within(slice(w.pad, max(end, w.pad)) for w, end in zip(windows, ends, strict=True))
+
+    def filled(kept: Index, inputs: Gradients, cotangent: Array) -> Gradients:
+        return {"x": resized(convolution.uncropped(inputs, cotangent)[kept], inputs["x"].shape[2:])}
+
+    def wide_kernel(inputs: Gradients, cotangent: Array) -> Gradients:
+        kernel = [w.kernel + w.unseen for w in windows]
+        larger = np.zeros((*inputs["w"].shape[: -len(kernel)], *kernel), inputs["w"].dtype)
+        return {"w": convolution.gradients(cotangent, {**inputs, "w": larger}, convolution.case.settings)[1]}
+
+    lost = [(w.pad, w.padded - w.unseen - w.pad) for w in windows]
+    lost_before_crop = [(w.pad, min(w.padded - w.unseen, w.pad + w.size)) for w in windows]
+    for ends in (lost, lost_before_crop):
+        kept = within(slice(start, max(end, start)) for start, end in ends)
         yield cropped(convolution, "unseen-left-out", cause, remedy, kept)
-        yield Fault("unseen-left-out", cause, remedy, partial(_filled, convolution, kept))
+        yield Fault("unseen-left-out", cause, remedy, partial(filled, kept))
     if all(w.dilation == 1 for w in windows):
-        yield Fault(
-            code="unseen-left-out",
-            cause=f"{{names}} {{have}} more rows or columns than the kernel: {why}.",
-            remedy="Cut the padded image to what windows reach before it is convolved with dout.",
-            gradients=partial(_wide_kernel, convolution),
-        )
-
-
-def _filled(convolution: Convolution, kept: Index, inputs: Gradients, cotangent: Array) -> Gradients:
-    return {"x": resized(convolution.uncropped(inputs, cotangent)[kept], inputs["x"].shape[2:])}
-
-
-def _wide_kernel(convolution: Convolution, inputs: Gradients, cotangent: Array) -> Gradients:
-    kernel = [w.kernel + w.unseen for w in convolution.case.windows]
-    larger = np.zeros((*inputs["w"].shape[: -len(kernel)], *kernel), inputs["w"].dtype)
-    return {"w": convolution.gradients(cotangent, {**inputs, "w": larger}, convolution.case.settings)[1]}
+        cause = f"{{names}} {{have}} more rows or columns than the kernel: {why}."
+        remedy = "Cut the padded image to what windows reach before it is convolved with dout."
+        yield Fault("unseen-left-out", cause, remedy, wide_kernel)
 
 
 def formulas(convolution: Convolution) -> Iterator[Fault]:

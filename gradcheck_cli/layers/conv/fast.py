@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv.naive import both, padded
+from gradcheck_cli.layers.conv.naive import both, padded, positions
 from gradcheck_cli.numeric.arrays import Array
 
 Cache = tuple["Array", "Array", tuple[int, ...], "Mapping[str, Any]"]
@@ -49,9 +49,7 @@ def conv_backward_fast(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
     dpatches, for each position (h, k) in the kernel, the strided image of all windows' elements at that position.
     """
     patches, w, x_shape, conv_param = cache
-    (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))
-    pv, ph = both(conv_param["pad"])
-    groups = conv_param.get("groups", 1)
+    (pv, ph), groups = both(conv_param["pad"]), conv_param.get("groups", 1)
     (F, C, HH, WW), (N, _, H, W), (rows, columns) = w.shape, x_shape, dout.shape[2:]
     g = dout.reshape(N, groups, F // groups, rows * columns)
 
@@ -64,11 +62,9 @@ def conv_backward_fast(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
     buffer = np.empty((N, groups, WW * C, rows * columns), dout.dtype)
     contributions = buffer.reshape(N, groups, WW, C, rows, columns)
     dx_padded = np.zeros((N, groups, C, H + 2 * pv, W + 2 * ph), dout.dtype)
-    for h in range(HH):
-        np.matmul(by_row[h], g, out=buffer)
-        vertical = slice(h * dv, h * dv + sv * (rows - 1) + 1, sv)
-        for k in range(WW):
-            horizontal = slice(k * dh, k * dh + sh * (columns - 1) + 1, sh)
-            dx_padded[:, :, :, vertical, horizontal] += contributions[:, :, k]
+    for h, k, seen in positions(dx_padded, (HH, WW), conv_param):
+        if k == 0:
+            np.matmul(by_row[h], g, out=buffer)
+        dx_padded[seen] += contributions[:, :, k]
     dx = dx_padded[:, :, :, pv : pv + H, ph : ph + W].reshape(x_shape)
     return dx, dw, dout.sum(axis=(0, 2, 3))

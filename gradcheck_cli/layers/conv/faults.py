@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -29,8 +29,7 @@ def faults(case: WindowedCase, problem: Problem) -> Iterator[Fault]:
     yield from crops(convolution)
     yield from turned_kernels(convolution.backward, axes, _ONCE)
     yield from wrong_filters(convolution)
-    yield from moved_windows(convolution)
-    yield from missed_windows(convolution)
+    yield from wrong_windows(convolution)
     yield from formulas(convolution)
     if len(case.windows) == 2:
         yield from confused_rows(convolution.backward, axes)
@@ -99,23 +98,16 @@ def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[
     return Fault(code, cause, remedy, gradients)
 
 
-def moved_windows(convolution: Convolution) -> Iterator[Fault]:
-    """Yield windows that start at the wrong positions."""
+def wrong_windows(convolution: Convolution) -> Iterator[Fault]:
+    """Yield windows that start at the wrong positions, and loops over fewer windows than there are."""
     for code, cause, remedy, stride, pad in displaced_windows(convolution):
-        gradients = partial(convolution.backward, stride=stride, pad=pad)
-        yield Fault(code, cause, remedy, gradients)
+        yield Fault(code, cause, remedy, partial(convolution.backward, stride=stride, pad=pad))
     right, axes = convolution.stride[0], len(convolution.stride)
     for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
         apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
         between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-        gradients = partial(convolution.backward, stride=(wrong,) * axes)
-        yield Fault("stride-misdilated", apart, between, gradients)
-
-
-def missed_windows(convolution: Convolution) -> Iterator[Fault]:
-    """Yield loops over fewer windows than there are."""
-    for code, cause, remedy, kept in too_few_windows(convolution.case):
-        yield Fault(code, cause, remedy, lambda inputs, g, kept=kept: convolution.backward(inputs, only(g, kept)))  # type: ignore[misc]
+        yield Fault("stride-misdilated", apart, between, partial(convolution.backward, stride=(wrong,) * axes))
+    yield from too_few_windows(convolution.case, convolution.backward)
 
 
 def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
@@ -149,48 +141,43 @@ def mistaken_columns(convolution: Convolution) -> Iterator[Fault]:
     """Yield gradients of the columns (im2col) that are reshaped in an order that they do not have."""
     windows = convolution.case.windows
     count = len(windows)
+
+    def gradients(really: Sequence[int], other: Sequence[int], inputs: Gradients, cotangent: Array) -> Gradients:
+        x, w = inputs["x"], inputs["w"]
+        columns = misread(np.moveaxis(np.tensordot(w, cotangent, (0, 1)), count + 1, 0), really, other)
+        dx = np.zeros((*x.shape[:2], *(each.padded for each in windows)), cotangent.dtype)
+        for position in np.ndindex(w.shape[2:]):
+            starts = [k * each.dilation for k, each in zip(position, windows, strict=True)]
+            ends = [start + each.stride * (each.total - 1) + 1 for start, each in zip(starts, windows, strict=True)]
+            seen = within(slice(a, b, each.stride) for a, b, each in zip(starts, ends, windows, strict=True))
+            dx[seen] += columns[(slice(None), slice(None), *position)]
+        return {"x": dx[within(slice(each.pad, each.pad + each.size) for each in windows)]}
+
     sizes = ("N", "C", *convolution.case.kernels, *(w.out.size for w in windows))
     axes = {"N": [0], "C": [1], "K": range(2, 2 + count), "W": range(2 + count, 2 + 2 * count)}
     orders = [[k for letter in order for k in axes[letter]] for order in _COLUMNS]
     for really, other in itertools.permutations(orders, 2):
         have, names = (", ".join(sizes[k] for k in order) for order in (really, other))
-        yield Fault(
-            code="reshaped-not-transposed",
-            cause=f"In {{names}} the gradient of the columns, ({have}), is reshaped as if its axes were ({names}).",
-            remedy="Transpose it before the reshape, which keeps the order in memory.",
-            gradients=partial(_of_columns, convolution, really, other),
-        )
+        cause = f"In {{names}} the gradient of the columns, ({have}), is reshaped as if its axes were ({names})."
+        remedy = "Transpose it before the reshape, which keeps the order in memory."
+        yield Fault("reshaped-not-transposed", cause, remedy, partial(gradients, really, other))
 
-
-def _of_columns(
-    convolution: Convolution, really: Sequence[int], other: Sequence[int], inputs: Gradients, cotangent: Array
-) -> Gradients:
-    x, w, windows = inputs["x"], inputs["w"], convolution.case.windows
-    columns = misread(np.moveaxis(np.tensordot(w, cotangent, (0, 1)), len(windows) + 1, 0), really, other)
-    dx = np.zeros((*x.shape[:2], *(each.padded for each in windows)), cotangent.dtype)
-    for position in np.ndindex(w.shape[2:]):
-        starts = [k * each.dilation for k, each in zip(position, windows, strict=True)]
-        ends = [start + each.stride * (each.total - 1) + 1 for start, each in zip(starts, windows, strict=True)]
-        seen = within(slice(a, b, each.stride) for a, b, each in zip(starts, ends, windows, strict=True))
-        dx[seen] += columns[(slice(None), slice(None), *position)]
-    return {"x": dx[within(slice(each.pad, each.pad + each.size) for each in windows)]}
-
-
-#: Its code, cause and remedy, and the output.
-Row = tuple[str, str, str, Array]
 
 _KEEP = "In this field's convolution windows are multiplied by w as it is."
 
 
 def forward_faults(case: WindowedCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults that make a difference to the output of a case, the most common first."""
-    convolution = Convolution(case)
-    for rows in (_displaced, _miscounted, _kernels):
-        for code, cause, remedy, out in rows(convolution, problem.inputs):
-            yield ForwardFault(code, cause, remedy, {"out": out})
+    convolution, inputs = Convolution(case), problem.inputs
+    for code, cause, remedy, out in (*_displaced(convolution, inputs), *_miscounted(convolution, inputs)):
+        yield ForwardFault(code, cause, remedy, {"out": out})
+    for code, words, turn in kernel_turns(case.axes["w"]):
+        w = turn(inputs["w"])
+        if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
+            yield ForwardFault(code, f"In {{names}} {words}.", _KEEP, {"out": convolution.forward({**inputs, "w": w})})
 
 
-def _displaced(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
+def _displaced(convolution: Convolution, inputs: Gradients) -> Iterator[tuple[str, str, str, Array]]:
     """Yield windows elsewhere: in an output of the right size, and of the size that follows from the wrong numbers."""
     windows = convolution.case.windows
     right = tuple(w.total for w in windows)
@@ -201,7 +188,7 @@ def _displaced(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterato
                 yield code, cause, remedy, convolution.forward(inputs, stride=stride, pad=pad, shape=shape)
 
 
-def _miscounted(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
+def _miscounted(convolution: Convolution, inputs: Gradients) -> Iterator[tuple[str, str, str, Array]]:
     """Yield outputs of another size: of fewer windows, which may be zero where they are missed, or of more."""
     case, out = convolution.case, convolution.forward(inputs)
     right = tuple(w.total for w in case.windows)
@@ -223,11 +210,3 @@ def _miscounted(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterat
             yield code, cause, remedy, only(out, first(counts))
         elif min(counts) > 0:
             yield code, cause, remedy, convolution.forward(inputs, shape=counts)
-
-
-def _kernels(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
-    """Yield products with another kernel."""
-    for code, words, turn in kernel_turns(convolution.case.axes["w"]):
-        w = turn(inputs["w"])
-        if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
-            yield code, f"In {{names}} {words}.", _KEEP, convolution.forward({**inputs, "w": w})

@@ -112,37 +112,22 @@ def window_relations(case: WindowedCase, _: Mapping[str, object]) -> Relations:
     }
 
 
-def has_nonzero_gradient(case: WindowedCase) -> bool:
-    """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
-    return all(w.sees_image for w in case.windows)
+def _kind(of: Callable[[tuple[Windows, ...]], bool]) -> Callable[[WindowedCase], bool]:
+    return lambda case: of(case.windows)
 
 
-def _all(kind: Callable[[Windows], bool]) -> Callable[[WindowedCase], bool]:
-    return lambda case: all(map(kind, case.windows))
-
+#: Some window sees the image; where all see nothing but pad, every gradient of x and w is 0.
+HAS_GRADIENT = _kind(lambda windows: all(w.sees_image for w in windows))
 
 #: Kinds of geometry on which faults depend: a window as large as the image; windows that overlap, that leave gaps, and
-#: that lie on the pad; rows or columns that no window sees.
-ONE_WINDOW = _all(lambda w: w.kernel == w.size)
-OVERLAPS = _all(lambda w: w.stride < w.kernel)
-GAPS = _all(lambda w: w.stride > w.kernel)
-ON_THE_PAD = _all(lambda w: w.pad >= w.kernel)
-
-
-def uneven(case: WindowedCase) -> bool:
-    """Tell whether some rows or columns are seen by no window."""
-    return any(w.unseen for w in case.windows)
-
-
-def different_sizes(case: WindowedCase) -> bool:
-    """Tell whether height and width of x differ."""
-    return len({w.size for w in case.windows}) > 1
-
-
-def different_kernels(case: WindowedCase) -> bool:
-    """Tell whether height and width of a window differ."""
-    return len({w.kernel for w in case.windows}) > 1
-
+#: that lie on the pad; rows or columns that no window sees; height and width of a window, or of x, that differ.
+ONE_WINDOW = _kind(lambda windows: all(w.kernel == w.size for w in windows))
+OVERLAPS = _kind(lambda windows: all(w.stride < w.kernel for w in windows))
+GAPS = _kind(lambda windows: all(w.stride > w.kernel for w in windows))
+ON_THE_PAD = _kind(lambda windows: all(w.pad >= w.kernel for w in windows))
+UNEVEN = _kind(lambda windows: any(w.unseen for w in windows))
+OBLONG_WINDOW = _kind(lambda windows: len({w.kernel for w in windows}) > 1)
+OBLONG_IMAGE = _kind(lambda windows: len({w.size for w in windows}) > 1)
 
 #: Sizes that are taken for others when windows are counted: of which axis the size and the kernel are, for rows and for
 #: columns.
@@ -210,23 +195,17 @@ def random_geometry(
     axes = [(0, "H", "HH"), (1, "W", "WW"), *([(0, "D", "DD")] if "DD" in own else [])]
     fixed = {name: number(name, lambda: None) for _, *sizes in axes for name in sizes}
     steps = both(found["dilation"])
-    least = max(_least_pad(fixed[image], fixed[kernel], steps[k]) for k, image, kernel in axes)
-    found["pad"] = number("pad", up_to("pad", least))
+    reaches = [(fixed[image], steps[k] * (fixed[kernel] - 1) + 1) for k, image, kernel in axes if fixed[kernel]]
+    lacking = [reach - size for size, reach in reaches if size]  # of sizes that are fixed, what a pad must add
+    found["pad"] = number("pad", up_to("pad", max([0, *(-(-rows // 2) for rows in lacking)])))
     for k, image, kernel in axes:
         step, stride, pad = steps[k], both(found["stride"])[k], both(found["pad"])[k]
-        found[kernel] = fixed[kernel] or draw(1, _largest_kernel(largest["kernel"], fixed[image], pad, step))
+        most = largest["kernel"]
+        if fixed[image]:  # then a kernel that fits
+            most = min(most, (fixed[image] + 2 * pad - 1) // step + 1)
+        found[kernel] = fixed[kernel] or draw(1, most)
         found[image] = fixed[image] or _image(draw, step * (found[kernel] - 1) + 1, stride, pad, largest["windows"])
     return {name: found[called] for called, name in own.items()}
-
-
-def _least_pad(image: int | None, kernel: int | None, dilation: int) -> int:
-    """Return the least pad with which a kernel fits, where both sizes are fixed."""
-    return 0 if image is None or kernel is None else max(0, -((image - dilation * (kernel - 1) - 1) // 2))
-
-
-def _largest_kernel(largest: int, image: int | None, pad: int, dilation: int) -> int:
-    """Return the largest kernel to draw; one that fits, where the image is fixed."""
-    return largest if image is None else min(largest, (image + 2 * pad - 1) // dilation + 1)
 
 
 def _image(draw: Draw, reach: int, stride: int, pad: int, most: int) -> int:

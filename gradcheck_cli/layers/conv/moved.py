@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts, plain
-from gradcheck_cli.layers.framework.fault import Gradients
+from gradcheck_cli.layers.framework.fault import Backward, Fault, Gradients
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
@@ -96,49 +96,48 @@ def only(array: Array, kept: Any) -> Array:
     return out
 
 
-class Displaced(NamedTuple):
-    """Windows that start elsewhere than at i * stride - pad, and what is wrong with them."""
+def displaced_windows(convolution: Convolution) -> list[tuple[str, str, str, Numbers, Numbers]]:
+    """List windows that start elsewhere than at i * stride - pad, the most common first.
 
-    code: str
-    cause: str
-    remedy: str
-    stride: Numbers
-    pad: Numbers
-
-
-def displaced_windows(convolution: Convolution) -> Iterator[Displaced]:
-    """Yield the wrong strides and pads that make a difference, the most common first."""
+    Each is (code, cause, remedy, wrong strides, wrong pads).
+    """
     stride, pad = convolution.stride, convolution.pad
     ones, zeros = (1,) * len(stride), (0,) * len(pad)
-
-    def wrong(
-        code: str, cause: str, remedy: str, strides: Numbers = stride, pads: Numbers = pad
-    ) -> Iterator[Displaced]:
-        if (strides, pads) != (stride, pad):
-            yield Displaced(code, cause, remedy, strides, pads)
-
     ignored, start = "The stride is left out of {names}: windows are taken one element apart.", "Let window i start at"
-    yield from wrong("stride-ignored", ignored, f"{start} i * stride.", strides=ones)
-    fixed = "{names} {be} computed as if pad were 1."
-    yield from wrong("pad-fixed-at-1", fixed, "Use the pad that forward is given.", pads=ones)
-    left_out = "The pad is left out of {names}: the first window starts where the array does."
-    yield from wrong("pad-ignored", left_out, f"{start} i * stride - pad: put pad zeros around the array.", pads=zeros)
+    fixed, left_out = "{names} {be} computed as if pad were 1.", "The pad is left out of {names}: the first window"
+    rows = [
+        ("stride-ignored", ignored, f"{start} i * stride.", ones, pad),
+        ("pad-fixed-at-1", fixed, "Use the pad that forward is given.", stride, ones),
+        (
+            "pad-ignored",
+            f"{left_out} starts where the array does.",
+            f"{start} i * stride - pad: put pad zeros around the array.",
+            stride,
+            zeros,
+        ),
+    ]
     if len(stride) == 2:
-        swapped = "In {names} the vertical and the horizontal %s are exchanged."
-        code = "height-width-confused"
-        yield from wrong(code, swapped % "stride", "Step rows by the vertical stride.", strides=stride[::-1])
-        yield from wrong(code, swapped % "pad", "Pad and crop rows by the vertical pad.", pads=pad[::-1])
+        swapped, code = "In {names} the vertical and the horizontal %s are exchanged.", "height-width-confused"
+        rows += [
+            (code, swapped % "stride", "Step rows by the vertical stride.", stride[::-1], pad),
+            (code, swapped % "pad", "Pad and crop rows by the vertical pad.", stride, pad[::-1]),
+        ]
+    return [row for row in rows if row[3:] != (stride, pad)]
 
 
-def too_few_windows(case: WindowedCase) -> Iterator[tuple[str, str, str, tuple[slice, ...]]]:
-    """Yield (code, cause, remedy, index of the windows that are left) of backward passes that miss some."""
+def too_few_windows(case: WindowedCase, right: Backward) -> Iterator[Fault]:
+    """Yield backward passes that miss some windows, made of the right one."""
+
+    def fault(code: str, cause: str, remedy: str, counts: Iterable[int]) -> Fault:
+        kept = first(counts)
+        return Fault(code, cause, remedy, lambda inputs, cotangent: right(inputs, only(cotangent, kept)))
+
     windows = case.windows
-    right = tuple(w.total for w in windows)
     every = f"Loop over all of dout: {join_names(f'{w.total} {w.out.plural}' for w in windows)}."
     for words, counts in confused_counts(case):
         height, width = case.kernels
         remedy = f"Take rows from H and {height}, columns from W and {width}; or both from `dout.shape`."
-        yield "size-of-wrong-axis", f"In {{names}} {words}: windows are missed.", remedy, first(counts)
+        yield fault("size-of-wrong-axis", f"In {{names}} {words}: windows are missed.", remedy, counts)
     counted = {
         f"as many windows are taken as the input has {join_names(w.axis.plural for w in windows)}": [
             w.size for w in windows
@@ -149,9 +148,9 @@ def too_few_windows(case: WindowedCase) -> Iterator[tuple[str, str, str, tuple[s
         ],
     }
     for how, fewer in counted.items():
-        if any(count < full for count, full in zip(fewer, right, strict=True)):
+        if any(count < w.total for count, w in zip(fewer, windows, strict=True)):
             cause = f"{{names}} {{be}} summed over the input's size instead of the output's: {how}."
-            yield "loop-over-input-size", cause, every, first(fewer)
+            yield fault("loop-over-input-size", cause, every, fewer)
 
 
 def first(counts: Iterable[int]) -> tuple[slice, ...]:

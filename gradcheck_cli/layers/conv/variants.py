@@ -11,7 +11,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.conv import standard as convolutions
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.geometry import WindowedCase, different_kernels, different_sizes
+from gradcheck_cli.layers.conv.geometry import OBLONG_IMAGE, OBLONG_WINDOW, WindowedCase
 from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.parameter import pair, size
@@ -185,17 +185,13 @@ def depthwise_conv_backward(dout: Array, cache: Any) -> tuple[Array, Array, Arra
     return dx, dw[:, 0], db
 
 
-def standard_depthwise() -> tuple[DepthwiseConvCase, ...]:
-    """List those of convolution, of which each number but that of filters matters here as it does there."""
-    names = [parameter.name for parameter in DepthwiseConvCase.parameters()]
-    return tuple(DepthwiseConvCase(**{name: case.geometry[name] for name in names}) for case in convolutions())
-
-
+_NUMBERS = [parameter.name for parameter in DepthwiseConvCase.parameters()]
 DEPTHWISE = convolution(
     DepthwiseConvCase,
     builtin={"groups": (depthwise_conv_forward, depthwise_conv_backward)},
-    standard=standard_depthwise,
-    special_cases=(different_kernels, different_sizes),
+    # Those of convolution, of which each number but that of filters matters here as it does there.
+    standard=lambda: [DepthwiseConvCase(**{name: case.geometry[name] for name in _NUMBERS}) for case in convolutions()],
+    special_cases=(OBLONG_WINDOW, OBLONG_IMAGE),
     probe_cases=(
         DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=1),
         DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=0),

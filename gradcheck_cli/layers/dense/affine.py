@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.drawing import multiple
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
@@ -24,6 +24,7 @@ class AffineCase(Case):
 
     layer = "affine"
     axes = declare(x="N D", w="D M", b="M", out="N M")
+    divides: ClassVar = {"split": ("D", 5)}
 
     N: int = size(4, "samples")
     D: int = size(6, "features of a sample")
@@ -46,10 +47,6 @@ class AffineCase(Case):
         """Why a forward that raises may be right, or None."""
         return "it does not flatten an x of three axes, or cannot" if self.split > 1 else None
 
-    def impossible(self) -> str | None:
-        """Say why there is no such layer, or None."""
-        return f"split {self.split} must divide D {self.D}" if self.D % self.split else None
-
 
 def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
     """Return out = x w + b, with each sample of x (N, ...) as one row of D features; and the cache."""
@@ -69,13 +66,12 @@ def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Arr
 
 def faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
     """Yield the product with w in place of its transpose."""
+
+    def not_transposed(inputs: Gradients, dout: Array) -> Gradients:
+        return {"x": (dout @ inputs["w"]).reshape(case.shapes["x"])}
+
     if case.D == case.M:
-        yield Fault(
-            code="matrix-not-transposed",
-            cause="In {names} w is not transposed.",
-            remedy="dx is `dout @ w.T`.",
-            gradients=lambda inputs, dout: {"x": (dout @ inputs["w"]).reshape(case.shapes["x"])},
-        )
+        yield Fault("matrix-not-transposed", "In {names} w is not transposed.", "dx is `dout @ w.T`.", not_transposed)
 
 
 LAYER = Layer(
@@ -87,7 +83,6 @@ LAYER = Layer(
         *((4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)),
     ),
     faults=faults,
-    random=multiple("D", of="split"),
 )
 
 

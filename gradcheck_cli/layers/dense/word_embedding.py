@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from random import Random
 
 import numpy as np
@@ -12,7 +12,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import SAMPLE, STEP, WORD, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import lookup
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, Gradients
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
@@ -64,16 +64,12 @@ def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
     if np.unique(words).size == words.size:
         return
 
-    def averaged(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
+    def averaged(inputs: Gradients, dout: Array) -> Gradients:
         counts = np.maximum(1, np.bincount(words.reshape(-1), minlength=len(inputs["W"])))
         return {"W": word_embedding_backward(dout, (words, inputs["W"].shape)) / counts[:, None].astype(dout.dtype)}
 
-    yield Fault(
-        code="words-averaged",
-        cause="In {names} the contributions to a word are averaged, and not summed.",
-        remedy="Add them up: do not divide by how often a word occurs.",
-        gradients=averaged,
-    )
+    cause = "In {names} the contributions to a word are averaged, and not summed."
+    yield Fault("words-averaged", cause, "Add them up: do not divide by how often a word occurs.", averaged)
 
 
 LAYER = Layer(

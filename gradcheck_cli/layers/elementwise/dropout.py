@@ -93,6 +93,7 @@ def problem(case: DropoutCase) -> Problem:
 
     return replace(
         drawn,
+        expected_scale=abs(whole),
         expected_for_draws=expected_for_draws,
         gradients_for_draws=gradients_for_draws,
         vacuous=vacuous,
@@ -108,18 +109,6 @@ def plausible(kept: Array, p: float) -> bool:
         return bool((kept == p).all())
     # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
     return bool(abs(kept.mean() - p) <= math.sqrt(math.log(2 / _CHANCE) / (2 * kept.size)))
-
-
-def standard() -> tuple[DropoutCase, ...]:
-    """List both modes, some p, and arrays large enough to tell p from 1 - p, of any number of axes."""
-    train = [((10, 20), 0.75), ((30,), 0.5), ((4, 5, 8), 0.25), ((2, 3, 4, 5), 0.9), ((6, 7), 1.0)]
-    rows = [*((shape, p, "train") for shape, p in train), ((4, 5), 0.75, "test"), ((2, 3, 4), 0.5, "test")]
-    return DropoutCase.rows("shape p mode", *rows)
-
-
-def _has_nonzero_gradient(case: DropoutCase) -> bool:
-    """Tell whether something is kept and something dropped, whatever numbers a layer draws."""
-    return case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
 
 
 def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]:
@@ -153,13 +142,14 @@ def observed_faults(case: DropoutCase, problem: Problem, observed: Observed) -> 
     kept = observed.derivatives["x"] != 0
     remedy = "Multiply dout by what forward multiplied x by: 1 / p where an element is kept, 0 elsewhere."
     for scale, words in wrong_scales(case.p):
-        yield _masked("dropout-scale", f"{{names}} {{have}} the mask of forward, but {words}.", remedy, kept, scale)
+        yield _masked("dropout-scale", f"{{names}} {{have}} the mask of forward, but{words}.", remedy, kept, scale)
     if kept.all() or not kept.any():
         return
     inverted = "In {names} the mask is inverted: the gradient goes to the elements that forward dropped"
     remedy = "Use the mask as forward does: it is True, or not 0, where an element is kept."
-    for scale, words in [(1 / case.p, ""), *wrong_scales(case.p)]:
-        yield _masked("mask-inverted", f"{inverted}{f', {words}' if words else ''}.", remedy, ~kept, scale)
+    yield _masked("mask-inverted", f"{inverted}.", remedy, ~kept, 1 / case.p)
+    for scale, words in wrong_scales(case.p):
+        yield _masked("mask-inverted", f"{inverted},{words}.", remedy, ~kept, scale)
     if "x" not in observed.gradients or observed.gradients["x"].shape != kept.shape:
         return
     for scale in (1 / case.p, 1.0):
@@ -176,18 +166,14 @@ def _masked(code: str, cause: str, remedy: str, kept: Array, scale: float) -> Fa
 
 def wrong_scales(p: float) -> Iterator[tuple[float, str]]:
     """Yield what is taken for 1 / p: factors that differ from it and from each other, and what is wrong with each."""
-    choices = [
-        (1.0, "without its 1 / p"),
-        (p, "multiplied by p rather than by 1 / p"),
-        (1 / p**2, "divided by p twice"),
-    ]
-    if p < 1:
-        choices += [
-            (1 / (1 - p), "divided by 1 - p rather than by p"),
-            (1 - p, "multiplied by 1 - p rather than by 1 / p"),
-        ]
     seen = [1 / p]
-    for scale, words in choices:
+    for scale, words in (
+        (1.0, " without its 1 / p"),
+        (p, " multiplied by p rather than by 1 / p"),
+        (1 / p**2, " divided by p twice"),
+        (1 / (1 - p) if p < 1 else 1, " divided by 1 - p rather than by p"),
+        (1 - p if p < 1 else 1, " multiplied by 1 - p rather than by 1 / p"),
+    ):
         if not np.isclose(scale, seen).any():
             seen.append(scale)
             yield scale, words
@@ -211,34 +197,40 @@ def _in_test_mode(p: float, x: Array, out: Array) -> Iterator[tuple[str, str, st
 
 
 def _in_training(p: float, x: Array, out: Array) -> Iterator[tuple[str, str, str, Array]]:
-    kept = (out != 0) | (x == 0)
-    for scale, words in [(1 / p, ""), *wrong_scales(p)]:
-        output = np.where(kept, x * scale, 0)
-        if plausible(out[x != 0] != 0, p):
-            if words:
-                remedy = "Divide by p, the probability of keeping: then test mode needs no factor."
-                yield "dropout-scale", f"{{names}} {{be}} x where an element is kept, {words}.", remedy, output
-        elif plausible(out[x != 0] != 0, 1 - p):
-            also = f", {words}" if words else ""
+    kept, seen = (out != 0) | (x == 0), out[x != 0] != 0
+    if plausible(seen, p):
+        remedy = "Divide by p, the probability of keeping: then test mode needs no factor."
+        for scale, words in wrong_scales(p):
+            cause = f"{{names}} {{be}} x where an element is kept,{words}."
+            yield "dropout-scale", cause, remedy, np.where(kept, x * scale, 0)
+    elif plausible(seen, 1 - p):
+        remedy = "Keep an element where `np.random.rand(*x.shape) < p`, and divide by p: p is that of keeping."
+        for scale, words in [(1 / p, ""), *wrong_scales(p)]:
             cause = (
                 "In {names} an element is dropped with probability p, where p is the probability of keeping: "
-                f"{np.count_nonzero(out)} of {out.size} are kept, at p = {p:g}{also}."
+                f"{np.count_nonzero(out)} of {out.size} are kept, at p = {p:g}{words and ','}{words}."
             )
-            remedy = "Keep an element where `np.random.rand(*x.shape) < p`, and divide by p: p is that of keeping."
-            yield "drop-probability", cause, remedy, output
+            yield "drop-probability", cause, remedy, np.where(kept, x * scale, 0)
 
 
 LAYER = Layer(
     case=DropoutCase,
     builtin={"inverted": (dropout_forward, dropout_backward)},
-    standard=standard,
+    # Both modes, some p, and arrays large enough to tell p from 1 - p, of any number of axes.
+    standard=lambda: DropoutCase.rows(
+        "shape p mode",
+        *(((10, 20), 0.75, "train"), ((30,), 0.5, "train"), ((4, 5, 8), 0.25, "train"), ((2, 3, 4, 5), 0.9, "train")),
+        *(((6, 7), 1.0, "train"), ((4, 5), 0.75, "test"), ((2, 3, 4), 0.5, "test")),
+    ),
     make_problem=problem,
-    scale=lambda x, param: (abs(x) / param["p"] if param["mode"] == "train" else abs(x),),
     param="dropout_param",
     probe_cases=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,
     observed_faults=observed_faults,
     forward_faults=forward_faults,
     random=_random,
-    has_nonzero_gradient=_has_nonzero_gradient,
+    # Something is kept and something dropped, whatever numbers a layer draws.
+    has_nonzero_gradient=lambda case: (
+        case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
+    ),
 )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, wrong_slopes
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.framework.case import Param
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import EquationFault
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.numeric.arrays import Array
 
@@ -87,48 +86,52 @@ def erf(x: Array) -> Array:
     return np.asarray(2 / np.sqrt(_pi(x)) * np.exp(-near * near) * total)
 
 
-def _faults(case: GeluCase) -> Iterator[Fault]:
-    def terms(x: Array, of_phi: float, of_density: float | Array, approximate: str = case.approximate) -> Array:
-        phi, density = phi_and_density(x, approximate)
-        return np.asarray(of_phi * phi + of_density * density)
-
-    def slopes() -> Iterator[Slope]:
-        yield "slope-missing", "left out", np.ones_like
-        yield "product-rule", "Phi(x), without x Phi'(x)", lambda x: terms(x, 1, 0)
-        yield "product-rule", "x Phi'(x), without Phi(x)", lambda x: terms(x, 0, x)
-        yield "product-rule", "Phi'(x), that of the factor Phi alone", lambda x: terms(x, 0, 1)
-        yield "product-rule", "Phi(x) + Phi'(x), without the factor x", lambda x: terms(x, 1, 1)
-        for other, words in _FORMS.items():
-            if other != case.approximate:
-                different = f"that of {words}, where forward has {_FORMS[case.approximate]}"
-                yield "activation-slope", different, lambda x, other=other: terms(x, 1, x, other)  # type: ignore[misc]
-        for words, factor in _WRONG_DENSITIES[case.approximate].items():
-            yield "activation-slope", words, lambda x, factor=factor: terms(x, 1, x * factor(x))  # type: ignore[misc]
-
-    return faults("the GELU", slopes(), "dx = dout (Phi(x) + x Phi'(x)).")
-
-
 _FORMS = {"none": "the exact Phi", "tanh": "the approximation by tanh", "sigmoid": "the approximation by a sigmoid"}
-_ROOT = math.sqrt(2 / math.pi)
 #: By what is wrong with Phi', the factor by which it differs.
-_WRONG_DENSITIES: Mapping[str, Mapping[str, Callable[[Array], Any]]] = {
+_WRONG_DENSITIES = {
     "none": {
-        "without the 1 / sqrt(2 pi) of the density": lambda _: math.sqrt(2 * math.pi),
-        "with the density exp(-x^2) in place of exp(-x^2 / 2)": lambda x: np.exp(-x * x / 2),
-        "without the 1 / sqrt(2) of erf(x / sqrt(2))": lambda _: math.sqrt(2),
+        "without the 1 / sqrt(2 pi) of the density": "math.sqrt(2 * math.pi)",
+        "with the density exp(-x^2) in place of exp(-x^2 / 2)": "np.exp(-x * x / 2)",
+        "without the 1 / sqrt(2) of erf(x / sqrt(2))": "math.sqrt(2)",
     },
     "tanh": {
-        "without the derivative of x + 0.044715 x^3": lambda x: 1 / (1 + 0.134145 * x**2),
-        "without the derivative of what tanh is applied to": lambda x: 1 / (_ROOT * (1 + 0.134145 * x**2)),
-        "with 0.044715 x^2 in place of 3 0.044715 x^2": lambda x: (1 + 0.044715 * x**2) / (1 + 0.134145 * x**2),
+        "without the derivative of x + 0.044715 x^3": "1 / (1 + 0.134145 * x**2)",
+        "without the derivative of what tanh is applied to": ("1 / (math.sqrt(2 / math.pi) * (1 + 0.134145 * x**2))"),
+        "with 0.044715 x^2 in place of 3 0.044715 x^2": "(1 + 0.044715 * x**2) / (1 + 0.134145 * x**2)",
     },
-    "sigmoid": {"without the factor 1.702": lambda _: 1 / 1.702},
+    "sigmoid": {"without the factor 1.702": "1 / 1.702"},
 }
+
+
+def _faults(case: GeluCase) -> tuple[EquationFault, ...]:
+    own = case.approximate
+    terms = "terms(x, {!r}, {}, {})".format  # of Phi and Phi', with these factors
+    rows = [
+        ("slope-missing", "left out", "np.ones_like(x)"),
+        ("product-rule", "Phi(x), without x Phi'(x)", terms(own, 1, 0)),
+        ("product-rule", "x Phi'(x), without Phi(x)", terms(own, 0, "x")),
+        ("product-rule", "Phi'(x), that of the factor Phi alone", terms(own, 0, 1)),
+        ("product-rule", "Phi(x) + Phi'(x), without the factor x", terms(own, 1, 1)),
+    ]
+    for other, words in _FORMS.items():
+        if other != own:
+            rows.append(("activation-slope", f"that of {words}, where forward has {_FORMS[own]}", terms(other, 1, "x")))
+    rows += [
+        ("activation-slope", words, terms(own, 1, f"x * ({factor})")) for words, factor in _WRONG_DENSITIES[own].items()
+    ]
+    return wrong_slopes("the GELU", "dx = dout (Phi(x) + x Phi'(x)).", *rows)
+
+
+def _terms(x: Array, approximate: str, of_phi: float, of_density: float | Array) -> Array:
+    phi, density = phi_and_density(x, approximate)
+    return np.asarray(of_phi * phi + of_density * density)
+
 
 LAYER = activation(
     GeluCase,
     (gelu_forward, gelu_backward),
     faults=_faults,
+    scope={"terms": _terms, "math": math},
     param="gelu_param",
     special=GeluCase.rows(
         "shape approximate",

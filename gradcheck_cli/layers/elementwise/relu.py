@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults, slope_fault
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, wrong_slopes
 from gradcheck_cli.layers.framework.case import Param
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import EquationFault, equations
 from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class ReluCase(ElementwiseCase):
-    """The shape of x, and of out."""
-
-    layer = "relu"
 
 
 def relu_forward(x: Array) -> tuple[Array, Array]:
@@ -31,29 +22,24 @@ def relu_backward(dout: Array, cache: Array) -> Array:
     return dout * (cache > 0)
 
 
-def _faults(_: ReluCase) -> Iterator[Fault]:
-    """Yield other masks than x > 0."""
-    remedy = "Return dout where x > 0, and 0 elsewhere."
+_REMEDY = "Return dout where x > 0, and 0 elsewhere."
+_FAULTS = tuple(
+    EquationFault(code, cause, _REMEDY, equations(f"dx = {dx}"))
     for code, cause, dx in (
-        ("mask-ignored", "In {names} the mask is left out: every element is that of dout.", lambda _, g: g),
-        ("mask-of-dout", "In {names} the mask is dout > 0, not x > 0.", lambda _, g: g * (g > 0)),
-        (
-            "mask-of-dout",
-            "In {names} the mask is x > 0 and dout > 0, not x > 0 alone.",
-            lambda x, g: g * (g > 0) * (x > 0),
-        ),
-        ("mask-inverted", "In {names} the mask is inverted: x <= 0, not x > 0.", lambda x, g: g * (x <= 0)),
-        ("slope-missing", "{names} {be} dout times out, where the slope is 1.", lambda x, g: g * np.maximum(x, 0)),
-    ):
-        yield slope_fault(code, cause, remedy, dx)
+        ("mask-ignored", "In {names} the mask is left out: every element is that of dout.", "dout"),
+        ("mask-of-dout", "In {names} the mask is dout > 0, not x > 0.", "dout * (dout > 0)"),
+        ("mask-of-dout", "In {names} the mask is x > 0 and dout > 0, not x > 0 alone.", "dout * (dout > 0) * (x > 0)"),
+        ("mask-inverted", "In {names} the mask is inverted: x <= 0, not x > 0.", "dout * (x <= 0)"),
+        ("slope-missing", "{names} {be} dout times out, where the slope is 1.", "dout * np.maximum(x, 0)"),
+    )
+)
 
-
-LAYER = activation(ReluCase, (relu_forward, relu_backward), faults=_faults, zeros=())
+LAYER = activation(ElementwiseCase.named("relu"), (relu_forward, relu_backward), faults=lambda _: _FAULTS, zeros=())
 
 
 @frozen
 class LeakyReluCase(ElementwiseCase):
-    """The shape of x, and of out."""
+    """The shape of x, and the slope of one side."""
 
     layer = "leaky-relu"
     passed = ("alpha",)
@@ -76,25 +62,22 @@ def leaky_relu_backward(dout: Array, cache: tuple[Array, float]) -> Array:
     return np.where(x > 0, dout, alpha * dout)
 
 
-def _leaky_faults(case: LeakyReluCase) -> Iterator[Fault]:
-    alpha = case.alpha
-
-    def slopes() -> Iterator[Slope]:
-        yield "mask-ignored", "1 everywhere", np.ones_like
-        yield "mask-ignored", "alpha everywhere", lambda x: np.full_like(x, alpha)
-        yield "leak-missing", "0 where x is negative, as without the leak", lambda x: (x > 0).astype(x.dtype)
-        yield "mask-inverted", "1 where x is negative, and alpha elsewhere", lambda x: np.where(x > 0, alpha, 1)
-        yield "leak-missing", "alpha x where x is negative, not alpha", lambda x: np.where(x > 0, 1, alpha * x)
-        yield "slope-missing", "x where x is positive, not 1", lambda x: np.where(x > 0, x, alpha)
-        yield "leak-missing", "-alpha where x is negative", lambda x: np.where(x > 0, 1, -alpha)
-
-    return faults("the leaky ReLU", slopes(), "Return dout where x > 0, and alpha dout elsewhere.")
-
+_LEAKY_FAULTS = wrong_slopes(
+    "the leaky ReLU",
+    "Return dout where x > 0, and alpha dout elsewhere.",
+    ("mask-ignored", "1 everywhere", "np.ones_like(x)"),
+    ("mask-ignored", "alpha everywhere", "np.full_like(x, alpha)"),
+    ("leak-missing", "0 where x is negative, as without the leak", "(x > 0).astype(x.dtype)"),
+    ("mask-inverted", "1 where x is negative, and alpha elsewhere", "np.where(x > 0, alpha, 1)"),
+    ("leak-missing", "alpha x where x is negative, not alpha", "np.where(x > 0, 1, alpha * x)"),
+    ("slope-missing", "x where x is positive, not 1", "np.where(x > 0, x, alpha)"),
+    ("leak-missing", "-alpha where x is negative", "np.where(x > 0, 1, -alpha)"),
+)
 
 LEAKY = activation(
     LeakyReluCase,
     (leaky_relu_forward, leaky_relu_backward),
-    faults=_leaky_faults,
+    faults=lambda _: _LEAKY_FAULTS,
     zeros=(),
     param="lrelu_param",
     special=LeakyReluCase.rows("shape alpha", ((4, 5), 0.2), ((2, 3, 4), 0.2), ((3, 4), 0.1), ((7,), 0.1)),
@@ -103,7 +86,7 @@ LEAKY = activation(
 
 @frozen
 class EluCase(ElementwiseCase):
-    """The shape of x, and of out."""
+    """The shape of x, and the limit on one side."""
 
     layer = "elu"
     passed = ("alpha",)
@@ -128,26 +111,27 @@ def elu_backward(dout: Array, cache: tuple[Array, Array, float]) -> Array:
     return np.where(x > 0, dout, (out + alpha) * dout)
 
 
-def _elu_faults(case: EluCase) -> Iterator[Fault]:
-    alpha = case.alpha
-
-    def slopes() -> Iterator[Slope]:
-        below = "where x is negative"
-        yield "mask-ignored", "1 everywhere", np.ones_like
-        yield "mask-ignored", "alpha exp(x) everywhere", lambda x: alpha * np.exp(x)
-        yield "activation-slope", f"0 {below}, as of a ReLU", lambda x: (x > 0).astype(x.dtype)
-        yield "activation-slope", f"alpha {below}, without exp(x)", lambda x: np.where(x > 0, 1, alpha)
-        if alpha != 1:
-            yield "activation-slope", f"exp(x) {below}, without alpha", lambda x: np.where(x > 0, 1, np.exp(x))
-            words = f"out + 1 {below}, not out + alpha"
-            yield "activation-slope", words, lambda x: np.where(x > 0, 1, alpha * np.expm1(x) + 1)
-        yield "activation-slope", f"out {below}, not out + alpha", lambda x: np.where(x > 0, 1, alpha * np.expm1(x))
-        yield "activation-slope", f"alpha - out {below}", lambda x: np.where(x > 0, 1, -alpha * (np.expm1(x) - 1))
-        words = f"alpha exp(out) {below}: exp is applied twice"
-        yield "activation-slope", words, lambda x: np.where(x > 0, 1, alpha * np.exp(alpha * np.expm1(x)))
-        yield "mask-inverted", f"1 {below}, and alpha exp(x) elsewhere", lambda x: np.where(x > 0, alpha * np.exp(x), 1)
-
-    return faults("the ELU", slopes(), "Return dout where x > 0, and dout alpha exp(x) elsewhere.")
+def _elu_faults(case: EluCase) -> tuple[EquationFault, ...]:
+    below = "where x is negative"
+    rows = [
+        ("mask-ignored", "1 everywhere", "np.ones_like(x)"),
+        ("mask-ignored", "alpha exp(x) everywhere", "alpha * np.exp(x)"),
+        ("activation-slope", f"0 {below}, as of a ReLU", "(x > 0).astype(x.dtype)"),
+        ("activation-slope", f"alpha {below}, without exp(x)", "np.where(x > 0, 1, alpha)"),
+        ("activation-slope", f"exp(x) {below}, without alpha", "np.where(x > 0, 1, np.exp(x))"),
+        ("activation-slope", f"out + 1 {below}, not out + alpha", "np.where(x > 0, 1, alpha * np.expm1(x) + 1)"),
+        ("activation-slope", f"out {below}, not out + alpha", "np.where(x > 0, 1, alpha * np.expm1(x))"),
+        ("activation-slope", f"alpha - out {below}", "np.where(x > 0, 1, -alpha * (np.expm1(x) - 1))"),
+        (
+            "activation-slope",
+            f"alpha exp(out) {below}: exp is applied twice",
+            "np.where(x > 0, 1, alpha * np.exp(alpha * np.expm1(x)))",
+        ),
+        ("mask-inverted", f"1 {below}, and alpha exp(x) elsewhere", "np.where(x > 0, alpha * np.exp(x), 1)"),
+    ]
+    if case.alpha == 1:  # where these two are right
+        del rows[4:6]
+    return wrong_slopes("the ELU", "Return dout where x > 0, and dout alpha exp(x) elsewhere.", *rows)
 
 
 ELU = activation(

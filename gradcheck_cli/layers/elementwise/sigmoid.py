@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import (
     ElementwiseCase,
-    Slope,
     activation,
-    faults,
-    sigmoid,
     sigmoid_slopes,
     tanh_slopes,
+    wrong_slopes,
 )
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class SigmoidCase(ElementwiseCase):
-    """The shape of x, and of out."""
-
-    layer = "sigmoid"
 
 
 def sigmoid_forward(x: Array) -> tuple[Array, Array]:
@@ -38,20 +26,8 @@ def sigmoid_backward(dout: Array, cache: Array) -> Array:
     return np.asarray(dout * cache * (1 - cache))
 
 
-LAYER = activation(
-    SigmoidCase,
-    (sigmoid_forward, sigmoid_backward),
-    faults=lambda _: faults(
-        "the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."
-    ),
-)
-
-
-@frozen
-class TanhCase(ElementwiseCase):
-    """The shape of x, and of out."""
-
-    layer = "tanh"
+_FAULTS = wrong_slopes("the sigmoid", "dx = dout out (1 - out), with out = sigmoid(x).", *sigmoid_slopes("x", "out"))
+LAYER = activation(ElementwiseCase.named("sigmoid"), (sigmoid_forward, sigmoid_backward), faults=lambda _: _FAULTS)
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -65,18 +41,8 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
     return np.asarray(dout * (1 - cache * cache))
 
 
-TANH = activation(
-    TanhCase,
-    (tanh_forward, tanh_backward),
-    faults=lambda _: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
-)
-
-
-@frozen
-class SoftplusCase(ElementwiseCase):
-    """The shape of x, and of out."""
-
-    layer = "softplus"
+_TANH_FAULTS = wrong_slopes("tanh", "dx = dout (1 - out^2), with out = tanh(x).", *tanh_slopes("x", "out"))
+TANH = activation(ElementwiseCase.named("tanh"), (tanh_forward, tanh_backward), faults=lambda _: _TANH_FAULTS)
 
 
 def softplus_forward(x: Array) -> tuple[Array, Array]:
@@ -92,26 +58,18 @@ def softplus_backward(dout: Array, x: Array) -> Array:
     return np.asarray(dout * sigmoid_forward(x)[0])
 
 
-def _softplus_slopes() -> Iterator[Slope]:
-    yield "slope-missing", "left out", np.ones_like
-    yield "activation-slope", "1 / (1 + exp(x)), that of log without that of exp", lambda x: sigmoid(-x)
-    yield "activation-slope", "exp(x), without the division by 1 + exp(x)", np.exp
-    yield "sigmoid-slope", "s (1 - s), that of a sigmoid s", lambda x: sigmoid(x) * (1 - sigmoid(x))
-    yield "activation-slope", "sigmoid(out), not sigmoid(x)", lambda x: sigmoid(np.logaddexp(0, x))
-
-
-SOFTPLUS = activation(
-    SoftplusCase,
-    (softplus_forward, softplus_backward),
-    faults=lambda _: faults("softplus", _softplus_slopes(), "dx = dout sigmoid(x)."),
+_SOFTPLUS_FAULTS = wrong_slopes(
+    "softplus",
+    "dx = dout sigmoid(x).",
+    ("slope-missing", "left out", "np.ones_like(x)"),
+    ("activation-slope", "1 / (1 + exp(x)), that of log without that of exp", "sigmoid(-x)"),
+    ("activation-slope", "exp(x), without the division by 1 + exp(x)", "np.exp(x)"),
+    ("sigmoid-slope", "s (1 - s), that of a sigmoid s", "sigmoid(x) * (1 - sigmoid(x))"),
+    ("activation-slope", "sigmoid(out), not sigmoid(x)", "sigmoid(np.logaddexp(0, x))"),
 )
-
-
-@frozen
-class SiluCase(ElementwiseCase):
-    """The shape of x, and of out."""
-
-    layer = "silu"
+SOFTPLUS = activation(
+    ElementwiseCase.named("softplus"), (softplus_forward, softplus_backward), faults=lambda _: _SOFTPLUS_FAULTS
+)
 
 
 def silu_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -129,18 +87,15 @@ def silu_backward(dout: Array, cache: tuple[Array, Array]) -> Array:
     return np.asarray(dout * (s + x * s * (1 - s)))
 
 
-def _silu_slopes() -> Iterator[Slope]:
-    yield "slope-missing", "left out", np.ones_like
-    yield "product-rule", "s, without the x s (1 - s) that x multiplies", sigmoid
-    yield "product-rule", "x s (1 - s), without the s of the other factor", lambda x: x * sigmoid(x) * (1 - sigmoid(x))
-    yield "product-rule", "s (1 - s), that of a sigmoid", lambda x: sigmoid(x) * (1 - sigmoid(x))
-    yield "product-rule", "s + s (1 - s), without the factor x", lambda x: sigmoid(x) * (2 - sigmoid(x))
-    yield "activation-slope", "out + s, where out + s (1 - out) is right", lambda x: sigmoid(x) * (x + 1)
-    yield "activation-slope", "out + s (1 - s)", lambda x: x * sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))
-
-
-SILU = activation(
-    SiluCase,
-    (silu_forward, silu_backward),
-    faults=lambda _: faults("the SiLU", _silu_slopes(), "dx = dout (s + x s (1 - s)), with s = sigmoid(x)."),
+_SILU_FAULTS = wrong_slopes(
+    "the SiLU",
+    "dx = dout (s + x s (1 - s)), with s = sigmoid(x).",
+    ("slope-missing", "left out", "np.ones_like(x)"),
+    ("product-rule", "s, without the x s (1 - s) that x multiplies", "sigmoid(x)"),
+    ("product-rule", "x s (1 - s), without the s of the other factor", "x * sigmoid(x) * (1 - sigmoid(x))"),
+    ("product-rule", "s (1 - s), that of a sigmoid", "sigmoid(x) * (1 - sigmoid(x))"),
+    ("product-rule", "s + s (1 - s), without the factor x", "sigmoid(x) * (2 - sigmoid(x))"),
+    ("activation-slope", "out + s, where out + s (1 - out) is right", "sigmoid(x) * (x + 1)"),
+    ("activation-slope", "out + s (1 - s)", "x * sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))"),
 )
+SILU = activation(ElementwiseCase.named("silu"), (silu_forward, silu_backward), faults=lambda _: _SILU_FAULTS)

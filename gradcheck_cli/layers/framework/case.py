@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.parameter import Integer, Parameter
+from gradcheck_cli.layers.registry import load_layer
 from gradcheck_cli.numeric.arrays import DTYPES
 
 #: The dictionary of parameters that forward takes beside arrays.
@@ -32,6 +33,8 @@ class Case:
     #: Of inputs, outputs and state, in the order in which forward takes and returns them.
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}
     passed: ClassVar[tuple[str, ...]] = ()  #: the numbers that forward takes in a dictionary, beside arrays
+    #: Numbers that divide another, such as groups: which, and how many times that one is larger where both are drawn.
+    divides: ClassVar[Mapping[str, tuple[str, int]]] = {}
 
     dtype: str = "float64"
     seed: int = 0
@@ -72,6 +75,9 @@ class Case:
 
     def impossible(self) -> str | None:
         """Say why no layer can have this geometry, or None if one can."""
+        for name, (whole, _) in self.divides.items():
+            if getattr(self, whole) % getattr(self, name):
+                return f"{name} {getattr(self, name)} must divide {whole} {getattr(self, whole)}"
         return None
 
     @property
@@ -115,6 +121,22 @@ class Case:
         return " ".join([" * ".join(shapes), *words])
 
     @classmethod
+    def named(cls, layer: str, *settings: type[Case], **declared: Any) -> type[Self]:
+        """Make the case of a layer that has the same sizes as others, such as all activations.
+
+        Args:
+            layer: its name.
+            settings: cases whose numbers follow these.
+            declared: what else it declares, such as `axes`.
+        """
+        name = "".join(word.capitalize() for word in layer.split("-"))
+        made = type(f"{name}Case", (*settings, cls), {"layer": layer, "__doc__": cls.__doc__, **declared})
+        return frozen(made) if settings else made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.layer, {f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
     def rows(cls, names: str, *rows: tuple[Any, ...]) -> tuple[Self, ...]:
         """Make a case of each row of numbers, which `names` lists: `rows("N D M", (4, 6, 3), (3, 4, 4))`."""
         return tuple(cls(**dict(zip(names.split(), row, strict=True))) for row in rows)
@@ -136,3 +158,10 @@ class NoCase(Case):
     def label(self) -> str:
         """Say so."""
         return "no case"
+
+
+def _restored(layer: str, values: dict[str, Any]) -> Case:
+    """Make a pickled case again; the class of one that is `named` is found by its layer alone."""
+    case: Case = object.__new__(load_layer(layer).case if layer else NoCase)
+    vars(case).update(values)
+    return case

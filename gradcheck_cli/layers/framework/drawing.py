@@ -29,22 +29,14 @@ _MOST_AXES = 4
 
 
 def draw_independently(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw each number of a geometry independently of the others."""
-    return {p.name: pick(p.name, draw, given, partial(_drawn, p, draw)) for p in case.parameters()}
-
-
-def multiple(whole: str, *, of: str) -> Callable[[type[Case], Draw, Given], dict[str, Any]]:
-    """Make a function that draws each number independently, but `whole` as a multiple of another."""
-
-    def draw_numbers(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
-        found = draw_independently(case, draw, given)
+    """Draw each number of a geometry independently of the others, and one that another divides as a multiple of it."""
+    found = {p.name: pick(p.name, draw, given, partial(_drawn, p, draw)) for p in case.parameters()}
+    for name, (whole, most) in case.divides.items():
         if whole not in given:
-            found[whole] *= found[of]
-        elif of not in given:
-            found[of] = math.gcd(found[of], found[whole])
-        return found
-
-    return draw_numbers
+            found[whole] = found[name] * min(found[whole], most)
+        elif name not in given:
+            found[name] = math.gcd(found[name], found[whole])
+    return found
 
 
 def pick(name: str, draw: Draw, given: Given, otherwise: Callable[[], Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -59,8 +59,7 @@ class Guard:
     gradients: Mapping[str, Sequence[Array]]
 
 
-@frozen
-class Overflow:
+class Overflow(NamedTuple):
     """Why an output is infinite or NaN, though the right one is finite."""
 
     code: str  #: in kebab-case; `causes.toml` describes them all
@@ -79,24 +78,18 @@ def exp_overflow(x: Array, harmless: str) -> Iterator[Overflow]:
         exps = np.exp(x)
         overflows = np.isinf(exps).any() or (exps.sum(axis=1) == 0).any()
     if overflows:
-        yield Overflow(
-            code="exp-overflow",
-            cause=f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted.",
-            remedy=f"Subtract the largest score of each sample before exp: {harmless}.",
-        )
+        cause = f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted."
+        yield Overflow("exp-overflow", cause, f"Subtract the largest score of each sample before exp: {harmless}.")
 
 
-#: From the values that are given, and those of the equations before it, to a value.
-Formula = Callable[[Any], Any]
-Equation = Formula | float | tuple[Any, ...]
-Equations = Mapping[str, Equation]
+#: Equations of a pass in their order: by the name of a value the Python expression of it, as `dx` and "dout * slope".
+Equations = Mapping[str, str]
 
 #: From inputs by name and a cotangent to the values that the equations of a backward pass start from.
-Given = Callable[[Mapping[str, "Array"], "Array"], Mapping[str, Any]]
+Given = Callable[[Mapping[str, Array], Array], Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class EquationFault:
+class EquationFault(NamedTuple):
     """A fault that replaces equations."""
 
     code: str
@@ -105,37 +98,53 @@ class EquationFault:
     equations: Equations  #: each replaces the right one of its name
 
 
-def fault(code: str, words: str, remedy: str, **equations: Equation) -> EquationFault:
+def equations(text: str) -> Equations:
+    """Read equations such as `dx = dout * slope`, one in each line or apart by semicolons."""
+    lines = (line.strip() for line in text.replace(";", "\n").splitlines())
+    return dict(line.split(" = ", 1) for line in lines if line)
+
+
+def fault(code: str, words: str, remedy: str, wrong: str) -> EquationFault:
     """Return a fault whose cause begins with the gradients, or outputs, in which `words` are wrong: "In dx ..."."""
-    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
+    return EquationFault(code, f"In {{names}} {words}.", remedy, equations(wrong))
+
+
+def fault_table(remedy: str, *rows: tuple[str, str, str]) -> tuple[EquationFault, ...]:
+    """Return faults that have one remedy: code, words and wrong equations of each."""
+    return tuple(fault(code, words, remedy, wrong) for code, words, wrong in rows)
+
+
+def row_sum(array: Array) -> Array:
+    """Sum each row of an array (R, C), (R, 1)."""
+    return np.asarray(array.sum(axis=1, keepdims=True))
+
+
+_compiled = lru_cache(maxsize=None)(partial(compile, filename="<equation>", mode="eval"))
 
 
 def evaluate(equations: Equations, given: Mapping[str, Any]) -> Any:
     """Evaluate equations in their order, and return all values as attributes."""
-    values = SimpleNamespace(**given)
-    for name, equation in equations.items():
-        setattr(values, name, equation(values) if callable(equation) else equation)
-    return values
+    values = {"np": np, "row_sum": row_sum, **given}
+    for name, expression in equations.items():
+        values[name] = eval(_compiled(expression), values)  # noqa: S307  # layers wrote it
+    return SimpleNamespace(**values)
 
 
 def replaced_in_backward(equations: Equations, faults: Iterable[EquationFault], given: Given) -> Iterator[Fault]:
     """Yield faults of a backward pass, in whose equations the gradient of x is called dx."""
-    for fault in faults:
 
-        def gradients(
-            inputs: Mapping[str, Array], cotangent: Array, changed: Equations = fault.equations
-        ) -> Mapping[str, Array]:
-            values = evaluate({**equations, **changed}, given(inputs, cotangent))
-            return {name: getattr(values, f"d{name}") for name in inputs if hasattr(values, f"d{name}")}
+    def gradients(wrong: Equations, inputs: Gradients, cotangent: Array) -> Gradients:
+        values = vars(evaluate({**equations, **wrong}, given(inputs, cotangent)))
+        return {name: values[f"d{name}"] for name in inputs if f"d{name}" in values}
 
-        yield Fault(fault.code, fault.cause, fault.remedy, gradients)
+    for code, cause, remedy, wrong in faults:
+        yield Fault(code, cause, remedy, partial(gradients, wrong))
 
 
 def replaced_in_forward(
-    equations: Equations, faults: Iterable[EquationFault], given: Mapping[str, Any], outputs: Iterable[str]
+    equations: Equations, faults: Iterable[EquationFault], given: Mapping[str, Any], outputs: Iterable[str] = ("out",)
 ) -> Iterator[ForwardFault]:
     """Yield faults of a forward pass, among whose equations are those of its `outputs`."""
-    for fault in faults:
-        values = evaluate({**equations, **fault.equations}, given)
-        found = {name: getattr(values, name) for name in outputs}
-        yield ForwardFault(fault.code, fault.cause, fault.remedy, found)
+    for code, cause, remedy, wrong in faults:
+        values = vars(evaluate({**equations, **wrong}, given))
+        yield ForwardFault(code, cause, remedy, {name: values[name] for name in outputs})

@@ -84,23 +84,29 @@ def wrong_sums(contributions: Contributions) -> Iterator[Fault]:
     """Yield sums over other axes than those that the output has and the input lacks, such as all but a bias's own."""
     problem, (out,) = contributions.problem, contributions.outputs
     axes = problem.axes[out]
+
+    def of_cotangent(name: str, _: Gradients, cotangent: Array) -> Gradients:
+        return {name: problem.parts(cotangent)[out]}
+
+    def changed(
+        terms: Backward, name: str, change: Callable[[Array], Array], inputs: Gradients, cotangent: Array
+    ) -> Gradients:
+        return {name: np.asarray(change(terms(inputs, cotangent)[name]))}
+
     for name in problem.differentiable:
         own = problem.axes[name]
         right = tuple(k for k, axis in enumerate(axes) if axis not in own)
         if not (own and right and set(own) <= set(axes)):
             continue
         added = _is_added(contributions, name, right)
-        terms: Backward | None = partial(_cotangent, contributions, name) if added else contributions.terms(name)
+        terms: Backward | None = partial(of_cotangent, name) if added else contributions.terms(name)
         if terms is None:
             continue
         over = right[0] if len(right) == 1 else right
+        remedy = f"Sum {'dout' if added else 'the products'} over {_plural(axes, right)}: `.sum(axis={over})`."
         for cause, change in _sums(axes, right, problem.inputs[name].shape):
-            yield Fault(
-                code="bias-axes" if added else "summed-axes",
-                cause=f"{{names}} {{be}} {cause}.",
-                remedy=f"Sum {'dout' if added else 'the products'} over {_plural(axes, right)}: `.sum(axis={over})`.",
-                gradients=partial(_changed, terms, name, change),
-            )
+            code = "bias-axes" if added else "summed-axes"
+            yield Fault(code, f"{{names}} {{be}} {cause}.", remedy, partial(changed, terms, name, change))
 
 
 def _is_added(contributions: Contributions, name: str, over: tuple[int, ...]) -> bool:
@@ -111,10 +117,6 @@ def _is_added(contributions: Contributions, name: str, over: tuple[int, ...]) ->
     cotangent = problem.cotangent.astype(wide)
     summed = problem.parts(cotangent)[contributions.outputs[0]].sum(axis=over)
     return np.allclose(contributions.gradients(inputs, cotangent)[name], summed)
-
-
-def _cotangent(contributions: Contributions, name: str, _: Gradients, cotangent: Array) -> Gradients:
-    return {name: contributions.problem.parts(cotangent)[contributions.outputs[0]]}
 
 
 def _sums(
@@ -137,12 +139,6 @@ def _plural(axes: Sequence[Axis], positions: Iterable[int]) -> str:
     return join_names(axes[k].plural for k in positions)
 
 
-def _changed(
-    terms: Backward, name: str, change: Callable[[Array], Array], inputs: Gradients, cotangent: Array
-) -> Gradients:
-    return {name: np.asarray(change(terms(inputs, cotangent)[name]))}
-
-
 ADD = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
 
 
@@ -151,24 +147,21 @@ def assigned_shares(contributions: Contributions) -> Iterator[Fault]:
     summed = {name: set(contributions.summed(name)) for name in contributions.problem.differentiable}
     loops = contributions.loops
     subsets = [axes for count in range(1, len(loops) + 1) for axes in itertools.combinations(loops, count)]
+
+    def joined(shares: Sequence[Backward], names: Sequence[str], inputs: Gradients, cotangent: Array) -> Gradients:
+        found = {name: value for share in shares for name, value in share(inputs, cotangent).items()}
+        return {name: value for name, value in found.items() if name in names}
+
     for axes, end in itertools.product(subsets, ("last", "first")):
         names, first = [name for name in summed if summed[name].issuperset(axes)], end == "first"
         each = [contributions.share(name, axes, first=first) for name in names if contributions.linked(name, axes)]
-        whole = partial(_of_names, names, contributions.end(axes, first=first))
         assigned = "{names} {be} assigned where contributions are to be summed:"
-        that = f"that of the {_place(axes, end)} is left."
+        that, code = f"that of the {_place(axes, end)} is left.", "assigned-not-accumulated"
         if each:
-            yield Fault(
-                "assigned-not-accumulated", f"{assigned} of each element only {that}", ADD, partial(_joined, each)
-            )
+            yield Fault(code, f"{assigned} of each element only {that}", ADD, partial(joined, each, names))
         if names:
-            yield Fault(
-                "assigned-not-accumulated", f"{assigned} only {that}", "Write `+=`, not `=`, in the loop.", whole
-            )
-
-
-def _of_names(names: Sequence[str], backward: Backward, inputs: Gradients, cotangent: Array) -> Gradients:
-    return {name: value for name, value in backward(inputs, cotangent).items() if name in names}
+            whole = partial(joined, [contributions.end(axes, first=first)], names)
+            yield Fault(code, f"{assigned} only {that}", "Write `+=`, not `=`, in the loop.", whole)
 
 
 def _place(axes: Sequence[Axis], end: str) -> str:
@@ -178,10 +171,6 @@ def _place(axes: Sequence[Axis], end: str) -> str:
     if windows:
         names.append("window" if len(windows) > 1 else f"{windows[0].name} of windows")
     return " in the ".join(f"{end} {name}" for name in reversed(names))
-
-
-def _joined(shares: Sequence[Backward], inputs: Gradients, cotangent: Array) -> Gradients:
-    return {name: value for share in shares for name, value in share(inputs, cotangent).items()}
 
 
 def misread(array: Array, really: Sequence[int], taken_for: Sequence[int]) -> Array:
@@ -215,6 +204,14 @@ def reshaped_cotangents(problem: Problem, right: Backward) -> Iterator[Fault]:
         for order in itertools.permutations(own)
         if order and features and order[end] == features[0] and _rows_before_columns(order)
     ]
+
+    def gradients(
+        really: tuple[int, ...], taken_for: tuple[int, ...], inputs: Gradients, cotangent: Array
+    ) -> Gradients:
+        changed = cotangent.copy()
+        problem.parts(changed)[out][...] = misread(problem.parts(cotangent)[out], really, taken_for)
+        return right(inputs, changed)
+
     for really, taken_for in [*orders, *itertools.product(matrices, matrices)]:
         if really == taken_for:
             continue
@@ -223,27 +220,9 @@ def reshaped_cotangents(problem: Problem, right: Backward) -> Iterator[Fault]:
         if really != own:
             have = ", ".join(axes[k].size for k in really)
             cause = f"In {{names}} dout is transposed to the axes ({have}), and reshaped as if they were ({names})."
-        yield Fault(
-            code="reshaped-not-transposed",
-            cause=cause,
-            remedy=f"Reshape `dout.transpose({', '.join(map(str, taken_for))})`: a reshape keeps the order in memory.",
-            gradients=partial(_of_misread, problem, out, right, really, taken_for),
-        )
-
-
-def _of_misread(
-    problem: Problem,
-    out: str,
-    right: Backward,
-    really: tuple[int, ...],
-    taken_for: tuple[int, ...],
-    inputs: Gradients,
-    cotangent: Array,
-) -> Gradients:
-    changed = cotangent.copy()
-    found = problem.parts(changed)[out]
-    found[...] = misread(problem.parts(cotangent)[out], really, taken_for)
-    return right(inputs, changed)
+        transposed = f"dout.transpose({', '.join(map(str, taken_for))})"
+        remedy = f"Reshape `{transposed}`: a reshape keeps the order in memory."
+        yield Fault("reshaped-not-transposed", cause, remedy, partial(gradients, really, taken_for))
 
 
 def _rows_before_columns(order: tuple[int, ...]) -> bool:

@@ -73,10 +73,8 @@ class Layer:
     parameters: Callable[[Any, Random], Mapping[str, object] | None] = lambda case, _source: case.settings or None
     #: How axes of inputs that are drawn relate to the outputs, where that is not as index notation has it.
     relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}
-    #: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms: what forward
-    #: returns for absolute values, if not given.
-    scale: Callable[..., tuple[Array, ...]] | None = None
-    #: Whether an output is a sum of products. If not, its scale is how much it changes where inputs are moved.
+    #: Whether an output is a sum of products, whose scale is what forward returns for absolute values. If not, its
+    #: scale is how much it changes where inputs are moved.
     sums: bool = True
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
@@ -107,12 +105,9 @@ class Layer:
 
     def __post_init__(self) -> None:
         others = {"out", *self.outputs, *self.state}
-        derived: dict[str, Any] = {
-            "inputs": self.inputs or tuple(name for name in self.case.axes if name not in others),
-            "probe_cases": self.probe_cases or ((self.case.probe(),) if self.reference else ()),
-        }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)
+        inputs = self.inputs or tuple(name for name in self.case.axes if name not in others)
+        probe_cases = self.probe_cases or ((self.case.probe(),) if self.reference else ())
+        vars(self).update(inputs=inputs, probe_cases=probe_cases)
 
     @property
     def name(self) -> str:
@@ -170,7 +165,7 @@ class Layer:
 
         found = self.returned(widened, *settings)
         if self.sums:
-            scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
+            scales = self.returned(map(abs, widened), *settings)
         else:
             scales = self._sensitivity(found, widened, settings)
         cotangents = [np.ones(()) if self.loss else signed_uniform(source, out.shape) for out in found]

@@ -150,11 +150,6 @@ def joined(arrays: Sequence[Array]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate([array.reshape(-1) for array in arrays])
 
 
-def row_sum(array: Array) -> Array:
-    """Sum each row of an array (R, C), (R, 1)."""
-    return np.asarray(array.sum(axis=1, keepdims=True))
-
-
 def with_zeros(values: Array, seed: int) -> Array:
     """Put zeros in the positions of one element in eight, drawn from the seed; in none where all have one sign.
 

@@ -15,9 +15,6 @@ _MOST_AXES = 32
 #: What is given in position of a number of classes for rows that are 1 in the position of their label, and else 0.
 ONE_HOT = "one-hot"
 
-#: Digits of a number of classes.
-_MOST_DIGITS = 9
-
 
 @frozen
 class _WithOptions(TextParameter):
@@ -184,7 +181,7 @@ class Labels(TextParameter):
         shape, colon, classes = text.rpartition(":")
         if classes.strip() == ONE_HOT:
             return tuple(self.normalize((one, 0)) for one in self._shape.parse(shape))
-        if not colon or not classes.strip().isdecimal() or len(classes) > _MOST_DIGITS:
+        if not colon or not classes.strip().isdecimal() or len(classes) > 9:
             raise ValueError("give a shape and a number of classes such as 6:10, or scalar:10 for one label")
         if int(classes) < 1:
             raise ValueError(f"{self.name} must be of at least 1 class, not {classes}")

@@ -14,14 +14,13 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import (
     EquationFault,
-    Equations,
     Fault,
-    Formula,
     ForwardFault,
     Guard,
     Overflow,
+    equations,
     evaluate,
-    fault,
+    fault_table,
     replaced_in_backward,
 )
 from gradcheck_cli.layers.framework.layer import Layer
@@ -44,25 +43,22 @@ Given = Callable[[Mapping[str, Array], Mapping[str, Any]], dict[str, Any]]
 
 
 class GuardedTerms(NamedTuple):
-    """A loss with a guard, as people write it in several ways."""
+    """A loss with a guard, as people write it in several ways: two expressions of lists, in which `e` is the guard."""
 
-    code: str
-    cause: str  #: what forward does, with {guard} for the number
-    remedy: str
-    terms: list[Array]
-    slopes: list[Array]  #: that backward may have for each of these terms
+    terms: str
+    slopes: str  #: that backward may have for each of these terms
+    code: str = "guarded-logarithm"
+    cause: str = "Forward guards its logarithm by {guard}"
+    remedy: str = "It bounds the loss, and the slope where a probability is near 0."  #: {bound} is -log e
 
-
-#: From the values of equations and a guard.
-Guarded = Callable[[Any, float], Iterable[GuardedTerms]]
 
 #: From the values of equations in the dtype under test, and the gradient that was returned, None if it is not finite.
 Overflows = Callable[[Any, "Array | None"], Iterable[Overflow]]
 
 
-def wrong_slopes(remedy: str, *rows: tuple[str, str, Formula]) -> tuple[EquationFault, ...]:
+def wrong_slopes(remedy: str, *rows: tuple[str, str, str]) -> tuple[EquationFault, ...]:
     """Return faults in the slope: code, words and what it is taken for."""
-    return tuple(fault(code, words, remedy, slope=slope) for code, words, slope in rows)
+    return fault_table(remedy, *((code, words, f"slope = {slope}") for code, words, slope in rows))
 
 
 def loss_layer(
@@ -71,11 +67,11 @@ def loss_layer(
     *,
     standard: tuple[Case, ...],
     given: Given,
-    equations: Equations,
+    formulas: str,
     faults: tuple[EquationFault, ...],
     definition: str,
-    loss_faults: Mapping[str, Formula],
-    guarded: Guarded = lambda _values, _guard: (),
+    loss_faults: Mapping[str, str],
+    guarded: tuple[GuardedTerms, ...] = (),
     overflows: Overflows = lambda _values, _dx: (),
     **declared: Any,
 ) -> Layer:
@@ -86,7 +82,7 @@ def loss_layer(
         function: from inputs, and parameters if there are any, to (loss, dx).
         standard: its standard cases.
         given: what equations start from.
-        equations: among them `terms`, and `slope` like x.
+        formulas: equations, among them `terms`, and `slope` like x.
         faults: in backward.
         definition: of the loss, a sentence.
         loss_faults: wrong losses, by what "the loss" does, a verb first.
@@ -94,13 +90,13 @@ def loss_layer(
         overflows: why it is infinite or NaN.
         declared: further fields of the layer.
     """
-    whole: Equations = {
-        "weights": lambda v: v.weights,  # for faults to replace
-        **equations,
-        "out": lambda v: (v.terms * v.weights).sum(),
-        "weighted": lambda v: v.slope * v.weights,
-        "dx": lambda v: v.weighted.reshape(v.shape),
-    }
+    whole = equations(f"""
+        weights = weights
+        {formulas}
+        out = (terms * weights).sum()
+        weighted = slope * weights
+        dx = weighted.reshape(shape)
+    """)
 
     def values(problem: Problem, dtype: Any = None) -> Any:
         inputs = {name: as_dtype(value, dtype) if dtype else value for name, value in problem.inputs.items()}
@@ -117,9 +113,7 @@ def loss_layer(
         rounded, v = problem.inputs["x"].dtype.type, values(problem, problem.expected.dtype)
         for guard in GUARDS:
             if e := float(rounded(guard)):  # else it disappears in this dtype
-                with np.errstate(divide="ignore"):
-                    found = [*guarded(v, e)]
-                yield from (each for terms in found for each in _guards(v, terms, f"{guard:g}"))
+                yield from (found for one in guarded for found in _guards(v, one, e, f"{guard:g}"))
 
     return Layer(
         case=case,
@@ -135,7 +129,7 @@ def loss_layer(
     )
 
 
-def _wrong_losses(v: Any, loss_faults: Mapping[str, Formula]) -> dict[str, Any]:
+def _wrong_losses(v: Any, loss_faults: Mapping[str, str]) -> dict[str, Any]:
     """Return wrong losses by what "the loss" does: sign, divisor, and those of the layer."""
     total, right = (v.terms * v.mask).sum(), v.divisors[v.divisor]
     wrong = {} if right == 1 else {f"is a sum: it is not divided by {v.divisor}": total}
@@ -143,15 +137,17 @@ def _wrong_losses(v: Any, loss_faults: Mapping[str, Formula]) -> dict[str, Any]:
         names = " or ".join(name for name, own in v.divisors.items() if own == number)
         wrong[f"is divided by {names} = {number}, not by {v.divisor}"] = total / number
     wrong["has the wrong sign"] = -v.out
-    return wrong | {words: formula(v) for words, formula in loss_faults.items()}
+    return wrong | {words: evaluate({"loss": loss}, vars(v)).loss for words, loss in loss_faults.items()}
 
 
-def _guards(v: Any, guarded: GuardedTerms, number: str) -> Iterator[Guard]:
-    gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in guarded.slopes]}
-    for terms in guarded.terms:
+def _guards(v: Any, guarded: GuardedTerms, e: float, number: str) -> Iterator[Guard]:
+    with np.errstate(divide="ignore"):
+        found = evaluate({"terms": guarded.terms, "slopes": guarded.slopes}, {**vars(v), "e": e})
+    gradients = {"x": [(slope * v.weights).reshape(v.shape) for slope in found.slopes]}
+    cause, remedy = guarded.cause.format(guard=number), guarded.remedy.format(bound=-np.log(e))
+    for terms in found.terms:
         out = np.asarray((np.where(v.mask, terms, 0) * v.weights).sum())
-        cause = guarded.cause.format(guard=number)
-        yield Guard(code=guarded.code, cause=cause, remedy=guarded.remedy, out=out, gradients=gradients)
+        yield Guard(code=guarded.code, cause=cause, remedy=remedy, out=out, gradients=gradients)
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
@@ -171,8 +167,7 @@ class ScoresCase(Case):
     @classmethod
     def standard(cls) -> tuple[Self, ...]:
         """One sample, two classes, and scores that are far apart."""
-        rows = ((5, 4, 1), (3, 5, 1), (1, 3, 1), (4, 2, 1), (2, 6, 1), (6, 3, 10), (4, 5, 1000))
-        return cls.rows("N C scale", *rows)
+        return cls.rows("N C scale", (5, 4, 1), (3, 5, 1), (1, 3, 1), (4, 2, 1), (2, 6, 1), (6, 3, 10), (4, 5, 1000))
 
 
 def label_scores(x: Array, y: Array) -> Array:
@@ -205,13 +200,9 @@ def draw(case: Case, source: Random) -> dict[str, Array]:
 
 
 def scores_loss(case: type[Case], function: Any, *, standard: tuple[Case, ...], **declared: Any) -> Layer:
-    """Declare a loss over scores: a mean over samples, with equations of rows.
+    """Declare a loss over scores: a mean over samples, as `loss_layer` does; the first standard case is probed.
 
-    Args:
-        case: its sizes.
-        function: from (x, y), and with a mask (x, y, mask), to (loss, dx).
-        standard: its standard cases, the first of which is probed.
-        declared: as `loss_layer` takes it. Equations are of x (R, C), label (R, C), which is one-hot, and N.
+    Its equations are of rows: x (R, C), label (R, C), which is one-hot, and N.
     """
 
     def given(inputs: Mapping[str, Array], _: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,6 +215,7 @@ def scores_loss(case: type[Case], function: Any, *, standard: tuple[Case, ...], 
             divisors[" ".join(axis.size for axis in axes)] = array.size
             divisors |= {axis.size: length for axis, length in zip(axes, array.shape, strict=True)}
         rest = {"N": N, "weights": counted / N, "shape": x.shape, "divisor": "N", "divisors": divisors}
-        return {"x": rows, "y": labels, "label": one_hot(rows, labels), "mask": counted, **rest}
+        rows_of = {"x": rows, "y": labels, "label": one_hot(rows, labels), "mask": counted}
+        return {**rows_of, **rest, "label_scores": label_scores}
 
     return loss_layer(case, function, standard=standard, probe_cases=standard[:1], given=given, draw=draw, **declared)

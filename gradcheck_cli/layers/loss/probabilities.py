@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -14,30 +15,27 @@ from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import GuardedTerms, one_hot, wrong_slopes
-from gradcheck_cli.layers.loss.targets import (
-    DividedCase,
-    TargetsCase,
-    divisor_of,
-    draw_probabilities,
-    guarded_logarithm,
-    targets_loss,
-)
+from gradcheck_cli.layers.loss.targets import DividedCase, TargetsCase, divisor_of, draw_probabilities, targets_loss
 from gradcheck_cli.numeric.arrays import Array
 
 
+class ProbabilitiesCase(DividedCase):
+    """A loss of probabilities x."""
+
+    @property
+    def domain(self) -> Mapping[str, tuple[float, float]]:
+        """Probabilities lie between 0 and 1."""
+        return {"x": (0.0, 1.0)}
+
+
 @frozen
-class CrossEntropyCase(DividedCase):
+class CrossEntropyCase(ProbabilitiesCase):
     """Sizes of a loss: probabilities x (N, C), labels y (N,) from 0 to C - 1."""
 
     layer = "cross-entropy"
     axes = declare(CLASS, x="N C", y="N", out="")
 
     C: int = size(3, "classes", minimum=2)
-
-    @property
-    def domain(self) -> dict[str, tuple[float, float]]:
-        """Probabilities lie between 0 and 1."""
-        return {"x": (0.0, 1.0)}
 
 
 def cross_entropy_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -65,44 +63,37 @@ LAYER = targets_loss(
     ),
     probe_cases=CrossEntropyCase.rows("N C divisor", (4, 3, "N"), (4, 3, "1")),
     draw=draw,
-    equations={"terms": lambda v: -v.label * np.log(v.x), "slope": lambda v: -v.label / v.x},
+    formulas="terms = -label * np.log(x); slope = -label / x",
     faults=wrong_slopes(
         "dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
-        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda v: v.x - v.label),
-        ("label-missing", "there is -1 / x in all classes", lambda v: -1 / v.x),
-        ("slope-missing", "the label has -1, not -1 / x", lambda v: -v.label),
-        ("label-sign", "the label has 1 / x, not -1 / x", lambda v: v.label / v.x),
-        ("label-shifted", "the label is one too low", lambda v: -np.roll(v.label, -1, axis=1) / v.x),
-        ("slope-missing", "the label has log x, not its slope", lambda v: v.label * np.log(v.x)),
+        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", "x - label"),
+        ("label-missing", "there is -1 / x in all classes", "-1 / x"),
+        ("slope-missing", "the label has -1, not -1 / x", "-label"),
+        ("label-sign", "the label has 1 / x, not -1 / x", "label / x"),
+        ("label-shifted", "the label is one too low", "-np.roll(label, -1, axis=1) / x"),
+        ("slope-missing", "the label has log x, not its slope", "label * np.log(x)"),
         (
             "label-missing",
             "the other classes have 1 / (1 - x), as in binary cross-entropy",
-            lambda v: (1 - v.label) / (1 - v.x) - v.label / v.x,
+            "(1 - label) / (1 - x) - label / x",
         ),
     ),
     loss_faults={
-        "has no logarithm": lambda v: -(v.label * v.x).sum() * v.weights,
-        "has a logarithm to the base 2": lambda v: v.out / np.log(2),
+        "has no logarithm": "-(label * x).sum() * weights",
+        "has a logarithm to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of -log x[n, y] over samples, divided once.",
-    guarded=lambda v, e: guarded_logarithm(
-        [-v.label * np.log(v.x + e), -v.label * np.log(np.clip(v.x, e, 1 - e))], [-v.label / (v.x + e)]
-    ),
+    guarded=(GuardedTerms("[-label * np.log(x + e), -label * np.log(np.clip(x, e, 1 - e))]", "[-label / (x + e)]"),),
 )
 
 
 @frozen
-class BceCase(TargetsCase):
+class BceCase(ProbabilitiesCase, TargetsCase):
     """Sizes of a loss: probabilities x and their targets y (N, D), 0 or 1."""
 
     layer = "bce"
 
     divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "1")
-
-    @property
-    def domain(self) -> dict[str, tuple[float, float]]:
-        """Probabilities lie between 0 and 1."""
-        return {"x": (0.0, 1.0)}
 
 
 def bce_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -123,13 +114,6 @@ def draw_binary(case: BceCase, source: Random) -> dict[str, Array]:
     return {"x": x, "y": y.reshape(shape)}
 
 
-def _guarded_binary(v: Any, e: float) -> list[GuardedTerms]:
-    near = np.clip(v.x, e, 1 - e)
-    terms = [-v.y * np.log(p) - (1 - v.y) * np.log(q) for p, q in ((v.x + e, 1 - v.x + e), (near, 1 - near))]
-    slopes = [(1 - v.y) / (1 - v.x + e) - v.y / (v.x + e), (v.x - v.y) / (v.x * (1 - v.x) + e)]
-    return guarded_logarithm(terms, slopes)
-
-
 BINARY = targets_loss(
     BceCase,
     bce_loss,
@@ -139,34 +123,40 @@ BINARY = targets_loss(
     ),
     probe_cases=BceCase.rows("N D divisor", (4, 3, "ND"), (4, 3, "N"), (4, 3, "1")),
     draw=draw_binary,
-    equations={
-        "of_one": lambda v: -v.y / v.x,
-        "of_zero": lambda v: (1 - v.y) / (1 - v.x),
-        "terms": lambda v: -v.y * np.log(v.x) - (1 - v.y) * np.log(1 - v.x),
-        "slope": lambda v: v.of_one + v.of_zero,
-    },
+    formulas="""
+        of_one = -y / x
+        of_zero = (1 - y) / (1 - x)
+        terms = -y * np.log(x) - (1 - y) * np.log(1 - x)
+        slope = of_one + of_zero
+    """,
     faults=wrong_slopes(
         "dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
-        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda v: v.x - v.y),
-        ("label-missing", "the terms with y = 0 are missing", lambda v: v.of_one),
-        ("label-missing", "the terms with y = 1 are missing", lambda v: v.of_zero),
-        ("label-sign", "-y / x has the wrong sign", lambda v: v.of_zero - v.of_one),
-        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", lambda v: v.of_one - v.of_zero),
-        ("slope-of-logits", "x - y is multiplied by x (1 - x)", lambda v: (v.x - v.y) * v.x * (1 - v.x)),
-        ("slope-of-logits", "x - y is divided by x alone", lambda v: (v.x - v.y) / v.x),
-        ("slope-of-logits", "x - y is divided by 1 - x alone", lambda v: (v.x - v.y) / (1 - v.x)),
+        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", "x - y"),
+        ("label-missing", "the terms with y = 0 are missing", "of_one"),
+        ("label-missing", "the terms with y = 1 are missing", "of_zero"),
+        ("label-sign", "-y / x has the wrong sign", "of_zero - of_one"),
+        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", "of_one - of_zero"),
+        ("slope-of-logits", "x - y is multiplied by x (1 - x)", "(x - y) * x * (1 - x)"),
+        ("slope-of-logits", "x - y is divided by x alone", "(x - y) / x"),
+        ("slope-of-logits", "x - y is divided by 1 - x alone", "(x - y) / (1 - x)"),
     ),
     loss_faults={
-        "has no term for y = 0": lambda v: -(v.y * np.log(v.x)).sum() * v.weights,
-        "has logarithms to the base 2": lambda v: v.out / np.log(2),
+        "has no term for y = 0": "-(y * np.log(x)).sum() * weights",
+        "has logarithms to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of -y log x - (1 - y) log(1 - x), divided once.",
-    guarded=_guarded_binary,
+    guarded=(
+        GuardedTerms(
+            "[-y * np.log(x + e) - (1 - y) * np.log(1 - x + e),"
+            " -y * np.log(np.clip(x, e, 1 - e)) - (1 - y) * np.log(1 - np.clip(x, e, 1 - e))]",
+            "[(1 - y) / (1 - x + e) - y / (x + e), (x - y) / (x * (1 - x) + e)]",
+        ),
+    ),
 )
 
 
 @frozen
-class KlDivergenceCase(DividedCase):
+class KlDivergenceCase(ProbabilitiesCase):
     """Sizes of a loss: probabilities x, or their logarithms, and target probabilities y (N, C)."""
 
     layer = "kl-divergence"
@@ -178,9 +168,9 @@ class KlDivergenceCase(DividedCase):
     input: str = choice("probabilities", "what x is", "logarithms")
 
     @property
-    def domain(self) -> dict[str, tuple[float, float]]:
-        """Probabilities lie between 0 and 1."""
-        return {"x": (0.0, 1.0)} if self.input == "probabilities" else {}
+    def domain(self) -> Mapping[str, tuple[float, float]]:
+        """Probabilities lie between 0 and 1, and their logarithms anywhere."""
+        return super().domain if self.input == "probabilities" else {}
 
 
 def kl_divergence_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -202,13 +192,6 @@ def draw_two(case: KlDivergenceCase, source: Random) -> dict[str, Array]:
     return {"x": np.log(x) if case.input == "logarithms" else x, "y": y}
 
 
-def _guarded_divergence(v: Any, e: float) -> list[GuardedTerms]:
-    if v.input == "logarithms":
-        return guarded_logarithm([v.y * (np.log(v.y + e) - v.x)], [-v.y])
-    terms = [v.y * np.log(ratio) for ratio in ((v.y + e) / (v.x + e), v.y / (v.x + e), v.y / v.x + e)]
-    return guarded_logarithm(terms, [-v.y / (v.x + e)])
-
-
 KL = targets_loss(
     KlDivergenceCase,
     kl_divergence_loss,
@@ -222,33 +205,40 @@ KL = targets_loss(
         "N C divisor input", *((4, 3, d, i) for i in ("probabilities", "logarithms") for d in ("N", "NC", "1"))
     ),
     draw=draw_two,
-    equations={
-        "log": lambda v: v.x if v.input == "logarithms" else np.log(v.x),
-        "p": lambda v: np.exp(v.x) if v.input == "logarithms" else v.x,
-        "below": lambda v: 1 if v.input == "logarithms" else v.x,  # what -y is divided by in the slope
-        "ratio": lambda v: np.log(v.y) - v.log,
-        "terms": lambda v: v.y * v.ratio,
-        "slope": lambda v: -v.y / v.below,
-    },
+    # The slope is -y, divided by `below`.
+    formulas="""
+        log = x if input == 'logarithms' else np.log(x)
+        p = np.exp(x) if input == 'logarithms' else x
+        below = 1 if input == 'logarithms' else x
+        ratio = np.log(y) - log
+        terms = y * ratio
+        slope = -y / below
+    """,
     faults=wrong_slopes(
         "dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
-        ("kl-slope", "there is log(y / x), not its derivative", lambda v: v.ratio),
-        ("kl-slope", "there is log(y / x) + 1, the derivative in y", lambda v: v.ratio + 1),
-        ("kl-slope", "there is 1 - y / x", lambda v: 1 - v.y / v.below),
-        ("kl-slope", "there is -1 / x, without the factor y", lambda v: -1 / v.below + 0 * v.y),
-        ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda v: v.p - v.y),
-        ("kl-slope", "there is -x / y, not -y / x", lambda v: -v.p / v.y),
+        ("kl-slope", "there is log(y / x), not its derivative", "ratio"),
+        ("kl-slope", "there is log(y / x) + 1, the derivative in y", "ratio + 1"),
+        ("kl-slope", "there is 1 - y / x", "1 - y / below"),
+        ("kl-slope", "there is -1 / x, without the factor y", "-1 / below + 0 * y"),
+        ("kl-slope", "there is x - y, the slope in the scores of a softmax", "p - y"),
+        ("kl-slope", "there is -x / y, not -y / x", "-p / y"),
         (
             "kl-slope",
             "x is taken for the other of probabilities and logarithms",
-            lambda v: -v.y if v.input == "probabilities" else -v.y / v.x,
+            "-y / x if input == 'logarithms' else -y",
         ),
     ),
     loss_faults={
-        "has x log(x / y): the two are exchanged": lambda v: -(v.p * v.ratio).sum() * v.weights,
-        "has no log y: it is the cross-entropy": lambda v: -(v.y * v.log).sum() * v.weights,
-        "has a logarithm to the base 2": lambda v: v.out / np.log(2),
+        "has x log(x / y): the two are exchanged": "-(p * ratio).sum() * weights",
+        "has no log y: it is the cross-entropy": "-(y * log).sum() * weights",
+        "has a logarithm to the base 2": "out / np.log(2)",
     },
     definition="The loss is the sum of y log(y / x), divided once.",
-    guarded=_guarded_divergence,
+    guarded=(
+        GuardedTerms(
+            "[y * (np.log(y + e) - x)] if input == 'logarithms' else"
+            " [y * np.log(ratio) for ratio in ((y + e) / (x + e), y / (x + e), y / x + e)]",
+            "[-y if input == 'logarithms' else -y / (x + e)]",
+        ),
+    ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,41 +10,29 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.fault import (
-    EquationFault,
-    Equations,
-    Fault,
-    Formula,
-    Observed,
-    Overflow,
-    exp_overflow,
-    fault,
-)
+from gradcheck_cli.layers.framework.fault import Fault, Gradients, Observed, Overflow, exp_overflow, fault_table
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.problem import Problem, row_sum
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.layers.loss.loss import GuardedTerms, ScoresCase, label_scores, one_hot, scores_loss, wrong_slopes
-from gradcheck_cli.layers.rowwise.softmax_activation import SHARES, WRONG_TOTALS, lowered
+from gradcheck_cli.layers.rowwise.softmax_activation import LOWERED_BY_ALL, SHARES, WRONG_TOTALS
 from gradcheck_cli.numeric.arrays import Array
 
-
-def guarded(v: Any, e: float) -> Iterator[GuardedTerms]:
-    """Yield softmax losses with a guarded logarithm, or a guarded sum of exponentials."""
-    p, exp_of_label, slopes = row_sum(v.p * v.label), row_sum(v.exps * v.label), [v.exps / (v.total + e) - v.label]
-    yield GuardedTerms(
-        "guarded-logarithm",
-        "Forward guards its logarithm by {guard}",
-        f"The loss of a sample is at most {-np.log(e):.3g}; log(sum(exp(x))) - x[y] needs no guard.",
-        [-np.log(guarded) for guarded in (p + e, np.maximum(p, e), np.clip(p, e, 1 - e))],
-        slopes,
-    )
-    yield GuardedTerms(
+GUARDED = (
+    GuardedTerms(
+        "[-np.log(row_sum(p * label) + e), -np.log(np.maximum(row_sum(p * label), e)),"
+        " -np.log(np.clip(row_sum(p * label), e, 1 - e))]",
+        "[exps / (total + e) - label]",
+        remedy="The loss of a sample is at most {bound:.3g}; log(sum(exp(x))) - x[y] needs no guard.",
+    ),
+    GuardedTerms(
+        "[np.log(total + e) - np.log(row_sum(exps * label)), -np.log(row_sum(exps * label) / (total + e) + e)]",
+        "[exps / (total + e) - label]",
         "guarded-sum",
         "Forward adds {guard} to the sum of exponentials",
         "With the largest score subtracted, that sum is at least 1 and needs no guard.",
-        [np.log(v.total + e) - np.log(exp_of_label), -np.log(exp_of_label / (v.total + e) + e)],
-        slopes,
-    )
+    ),
+)
 
 
 def overflows(v: Any, dx: Array | None) -> Iterator[Overflow]:
@@ -60,19 +47,10 @@ def overflows(v: Any, dx: Array | None) -> Iterator[Overflow]:
     likely = (v.p > 0.5) & (v.label == 0) & v.mask
     lost = dx is None or dx.size != v.x.size or (overflow and (dx.reshape(v.x.shape)[likely] == 0).any())
     if not lost and (v.p[v.label != 0] == 0).any():
-        yield Overflow(
-            code="log-underflow",
-            cause=f"Forward takes the logarithm of a probability that underflows to 0 in {v.x.dtype}.",
-            remedy="Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score.",
-        )
+        cause = f"Forward takes the logarithm of a probability that underflows to 0 in {v.x.dtype}."
+        remedy = "Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score."
+        yield Overflow("log-underflow", cause, remedy)
     yield from overflow
-
-
-@frozen
-class SoftmaxCase(ScoresCase):
-    """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
-
-    layer = "softmax"
 
 
 def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
@@ -89,84 +67,73 @@ def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
 
 
 #: Of rows of scores.
-EQUATIONS: Equations = {
-    **SHARES,
-    "terms": lambda v: np.log(row_sum(np.exp(lowered(v.x)))) - row_sum(v.label * lowered(v.x)),
-    "slope": lambda v: v.p - v.label,
-}
-
+FORMULAS = f"""
+    {SHARES}
+    terms = np.log(row_sum(np.exp(low))) - row_sum(label * low)
+    slope = p - label
+"""
 
 _DX = "dx = p / N, less 1 / N for the label of each sample: `dx = p; dx[np.arange(N), y] -= 1; dx /= N`."
 _DIAGONAL = "the diagonal of the softmax's Jacobian"
-
-
-def _over(words: str, **wrong: Any) -> EquationFault:
-    return fault("normalized-axes", f"exp(x) is divided by its sum over {words}, not over classes", _DX, **wrong)
-
+_OVER = "exp(x) is divided by its sum over %s, not over classes"
 
 FAULTS = (
     *wrong_slopes(
         _DX,
-        ("label-missing", "the 1 of the label is not subtracted: only p / N remains", lambda v: v.p),
-        ("label-sign", "the 1 of the label is added, not subtracted", lambda v: v.p + v.label),
-        ("label-sign", "the label has 1 - p, not p - 1", lambda v: v.p + v.label * (1 - 2 * v.p)),
-        (
-            "softmax-diagonal",
-            f"only {_DIAGONAL} is used: all classes but the label have 0",
-            lambda v: (v.p - 1) * v.label,
-        ),
+        ("label-missing", "the 1 of the label is not subtracted: only p / N remains", "p"),
+        ("label-sign", "the 1 of the label is added, not subtracted", "p + label"),
+        ("label-sign", "the label has 1 - p, not p - 1", "p + label * (1 - 2 * p)"),
+        ("softmax-diagonal", f"only {_DIAGONAL} is used: all classes but the label have 0", "(p - 1) * label"),
         (
             "softmax-diagonal",
             f"p less the label is multiplied by p (1 - p), {_DIAGONAL}, which it contains already",
-            lambda v: (v.p - v.label) * v.p * (1 - v.p),
+            "(p - label) * p * (1 - p)",
         ),
-        ("softmax-diagonal", f"there is only p (1 - p), {_DIAGONAL}, without the loss", lambda v: v.p * (1 - v.p)),
-        (
-            "label-in-all-rows",
-            "1 is subtracted in every sample for the labels of all samples",
-            lambda v: v.p - v.label.any(axis=0),
-        ),
+        ("softmax-diagonal", f"there is only p (1 - p), {_DIAGONAL}, without the loss", "p * (1 - p)"),
+        ("label-in-all-rows", "1 is subtracted in every sample for the labels of all samples", "p - label.any(axis=0)"),
         (
             "label-shifted",
             "the label is one too low, as if classes were counted from 1",
-            lambda v: v.p - np.roll(v.label, -1, axis=1),
+            "p - np.roll(label, -1, axis=1)",
         ),
-        ("label-shifted", "the label is one too high", lambda v: v.p - np.roll(v.label, 1, axis=1)),
-        ("label-assigned", "the label has -1, not p - 1", lambda v: np.where(v.label != 0, -1, v.p)),
+        ("label-shifted", "the label is one too high", "p - np.roll(label, 1, axis=1)"),
+        ("label-assigned", "the label has -1, not p - 1", "np.where(label != 0, -1, p)"),
     ),
-    fault(
-        "label-not-averaged",
-        "p is divided by N, and the 1 of the label is not",
+    *fault_table(
         _DX,
-        weighted=lambda v: v.p * v.weights - v.label * v.mask,
+        (
+            "label-not-averaged",
+            "p is divided by N, and the 1 of the label is not",
+            "weighted = p * weights - label * mask",
+        ),
+        (
+            "label-not-averaged",
+            "the 1 of the label is divided by N, and p is not",
+            "weighted = p * mask - label * weights",
+        ),
+        ("not-normalized", "exp(x) is not divided by its sum over classes", "p = exps"),
+        ("not-normalized", "exp(x) is not divided by its sum over classes", "p = np.exp(x)"),
+        *(("normalized-axes", _OVER % words, total) for words, total in WRONG_TOTALS.items()),
+        *(("normalized-axes", _OVER % words, f"{LOWERED_BY_ALL}; {total}") for words, total in WRONG_TOTALS.items()),
     ),
-    fault(
-        "label-not-averaged",
-        "the 1 of the label is divided by N, and p is not",
-        _DX,
-        weighted=lambda v: v.p * v.mask - v.label * v.weights,
-    ),
-    fault("not-normalized", "exp(x) is not divided by its sum over classes", _DX, p=lambda v: v.exps),
-    fault("not-normalized", "exp(x) is not divided by its sum over classes", _DX, p=lambda v: np.exp(v.x)),
-    *(_over(words, total=wrong["total"]) for words, wrong in WRONG_TOTALS.items()),
-    *(_over(words, **wrong) for words, wrong in WRONG_TOTALS.items()),
 )
 
 
-LOSS_FAULTS: dict[str, Formula] = {
-    "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
-    "has a logarithm to the base 2": lambda v: v.out / np.log(2),
+LOSS_FAULTS = {
+    "has no logarithm: it is -1/N times the sum of p of the labels": "-(p * label * weights).sum()",
+    "has a logarithm to the base 2": "out / np.log(2)",
 }
 
+SoftmaxCase = ScoresCase.named("softmax")
 LAYER = scores_loss(
     SoftmaxCase,
     softmax_loss,
     standard=SoftmaxCase.standard(),
-    equations=EQUATIONS,
+    formulas=FORMULAS,
     faults=FAULTS,
     definition="The loss is -1/N times the sum of log p of the labels.",
     loss_faults=LOSS_FAULTS,
-    guarded=guarded,
+    guarded=GUARDED,
     overflows=overflows,
 )
 
@@ -203,21 +170,21 @@ def temporal_softmax_loss(x: Array, y: Array, mask: Array) -> tuple[Any, Array]:
 
 
 _STEP_DX = "At each step that counts, dx = p / N, less 1 / N for its word; elsewhere it is 0."
-_MASK = "Multiply the gradient of each step by its element of mask: True where it counts."
 _FAULTS = (
-    fault(
-        "mask-ignored",
-        "the mask is missing: steps that do not count have a gradient",
-        _MASK,
-        weights=lambda v: np.ones_like(v.mask) / v.N,
+    *fault_table(
+        "Multiply the gradient of each step by its element of mask: True where it counts.",
+        (
+            "mask-ignored",
+            "the mask is missing: steps that do not count have a gradient",
+            "weights = np.ones_like(mask) / N",
+        ),
+        (
+            "mask-inverted",
+            "the mask is inverted: steps that do not count have a gradient, and the others none",
+            "weights = ~mask / N",
+        ),
     ),
-    fault(
-        "mask-inverted",
-        "the mask is inverted: steps that do not count have a gradient, and the others none",
-        _MASK,
-        weights=lambda v: ~v.mask / v.N,
-    ),
-    *(replace(fault, remedy=_STEP_DX) for fault in FAULTS),
+    *(fault._replace(remedy=_STEP_DX) for fault in FAULTS),
 )
 
 
@@ -225,14 +192,12 @@ def observed_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Obse
     """Yield the gradient of a mean over the steps that count, which is a constant multiple of the right one."""
     counted = int(problem.inputs["mask"].sum())
     if counted % case.N:  # else it may be a size that is meant
-        yield Fault(
-            code="mean-over-steps",
-            cause=f"{{names}} {{be}} divided by the {counted} steps that count, not by N = {case.N}.",
-            remedy="Divide by N, as the loss does.",
-            gradients=lambda inputs, _: {
-                "x": temporal_softmax_loss(*inputs.values())[1] * inputs["x"].dtype.type(case.N / counted)
-            },
-        )
+
+        def of_mean(inputs: Gradients, _: Array) -> Gradients:
+            return {"x": temporal_softmax_loss(*inputs.values())[1] * inputs["x"].dtype.type(case.N / counted)}
+
+        cause = f"{{names}} {{be}} divided by the {counted} steps that count, not by N = {case.N}."
+        yield Fault("mean-over-steps", cause, "Divide by N, as the loss does.", of_mean)
 
 
 TEMPORAL = scores_loss(
@@ -243,15 +208,15 @@ TEMPORAL = scores_loss(
         *((3, 4, 5, 1, 0), (2, 3, 4, 1, 0), (1, 5, 3, 1, 0), (4, 1, 6, 1, 0), (2, 4, 2, 1, 0)),
         *((3, 2, 4, 10, 0), (3, 4, 5, 1, 1000), (2, 3, 5, 1000, 0)),
     ),
-    equations=EQUATIONS,
+    formulas=FORMULAS,
     faults=_FAULTS,
     definition="The loss is -1/N times the sum of log p of the words, over the steps that count.",
     loss_faults={
-        "has no mask: all steps count": lambda v: v.terms.sum() / v.N,
-        "has no mask, and is divided by N T, not by N": lambda v: v.terms.mean(),
+        "has no mask: all steps count": "terms.sum() / N",
+        "has no mask, and is divided by N T, not by N": "terms.mean()",
         **LOSS_FAULTS,
     },
-    guarded=guarded,
+    guarded=GUARDED,
     overflows=overflows,
     observed_faults=observed_faults,
 )

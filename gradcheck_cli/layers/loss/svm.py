@@ -6,18 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.fault import fault
-from gradcheck_cli.layers.framework.problem import row_sum
+from gradcheck_cli.layers.framework.fault import fault_table
 from gradcheck_cli.layers.loss.loss import ScoresCase, label_scores, one_hot, scores_loss, wrong_slopes
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class SvmCase(ScoresCase):
-    """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
-
-    layer = "svm"
 
 
 def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:
@@ -32,66 +23,63 @@ def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:
     return margins.sum() / count, (active - label * active.sum(axis=1, keepdims=True)) / count
 
 
+SvmCase = ScoresCase.named("svm")
 _DX = "A class whose margin is missed has 1 / N more, and the label 1 / N less for each of these."
 
 LAYER = scores_loss(
     SvmCase,
     svm_loss,
     standard=SvmCase.standard(),
-    equations={
-        "ahead": lambda v: v.x - label_scores(v.x, v.y),
-        "margins": lambda v: np.maximum(0, v.ahead + 1) * (1 - v.label),
-        "active": lambda v: (v.margins > 0).astype(v.x.dtype),
-        "count": lambda v: row_sum(v.active),
-        "terms": lambda v: row_sum(v.margins),
-        "slope": lambda v: v.active - v.label * v.count,
-    },
+    formulas="""
+        ahead = x - label_scores(x, y)
+        margins = np.maximum(0, ahead + 1) * (1 - label)
+        active = (margins > 0).astype(x.dtype)
+        count = row_sum(active)
+        terms = row_sum(margins)
+        slope = active - label * count
+    """,
     faults=(
         *wrong_slopes(
             _DX,
-            ("label-missing", "the label has no gradient", lambda v: v.active),
+            ("label-missing", "the label has no gradient", "active"),
             (
                 "label-missing",
                 "the label has -1 / N, and not -1 / N for each class whose margin is missed",
-                lambda v: v.active - v.label,
+                "active - label",
             ),
-            ("label-missing", "only the label has a gradient", lambda v: -v.label * v.count),
-            ("label-sign", "the label has the wrong sign", lambda v: v.active + v.label * v.count),
+            ("label-missing", "only the label has a gradient", "-label * count"),
+            ("label-sign", "the label has the wrong sign", "active + label * count"),
             (
                 "label-counted",
                 "the label is counted among the classes: it has 1 / N too much",
-                lambda v: v.active + v.label * (1 - v.count),
+                "active + label * (1 - count)",
             ),
             (
                 "label-counted",
                 "the label is counted among the classes: it has 1 / N too little",
-                lambda v: v.active - v.label * (v.count + 1),
+                "active - label * (count + 1)",
             ),
         ),
-        fault(
-            "margins-not-counted",
-            "margins are added up, where each that is missed counts as 1",
+        *fault_table(
             _DX,
-            active=lambda v: v.margins,
-        ),
-        fault(
-            "margins-not-counted",
-            "margins are added up twice, as for the squared hinge loss",
-            _DX,
-            active=lambda v: 2 * v.margins,
-        ),
-        fault(
-            "margin-missing",
-            "a margin is missed where it is below 0, and not below 1",
-            _DX,
-            active=lambda v: (v.ahead > 0).astype(v.x.dtype),
+            ("margins-not-counted", "margins are added up, where each that is missed counts as 1", "active = margins"),
+            (
+                "margins-not-counted",
+                "margins are added up twice, as for the squared hinge loss",
+                "active = 2 * margins",
+            ),
+            (
+                "margin-missing",
+                "a margin is missed where it is below 0, and not below 1",
+                "active = (ahead > 0).astype(x.dtype)",
+            ),
         ),
     ),
     definition="The loss is 1/N times the sum of max(0, x - x[y] + 1) over all classes but the label.",
     loss_faults={
-        "counts the label among the classes: it is 1 too large": lambda v: v.out + 1,
-        "has no margin of 1": lambda v: (np.maximum(0, v.ahead) * (1 - v.label) * v.weights).sum(),
-        "has squared margins": lambda v: (v.margins**2 * v.weights).sum(),
+        "counts the label among the classes: it is 1 too large": "out + 1",
+        "has no margin of 1": "(np.maximum(0, ahead) * (1 - label) * weights).sum()",
+        "has squared margins": "(margins**2 * weights).sum()",
     },
     zeros=(),
 )

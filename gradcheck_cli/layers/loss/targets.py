@@ -15,7 +15,7 @@ from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.loss.loss import GuardedTerms, loss_layer, one_hot
+from gradcheck_cli.layers.loss.loss import loss_layer, one_hot
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -50,19 +50,10 @@ def divisor_of(x: Array, param: Param) -> Any:
     return x.dtype.type((whole | {"N": len(x), "2N": 2 * len(x), "1": 1, "2": 2})[param["divisor"]])
 
 
-def guarded_logarithm(terms: list[Array], slopes: list[Array]) -> list[GuardedTerms]:
-    """Return a loss whose logarithm is guarded, as people write it."""
-    remedy = "It bounds the loss, and the slope where a probability is near 0."
-    return [GuardedTerms("guarded-logarithm", "Forward guards its logarithm by {guard}", remedy, terms, slopes)]
-
-
 def targets_loss(case: type[Case], function: Any, **declared: Any) -> Layer:
-    """Declare a loss of targets, whose equations are of x, y and the parameters.
+    """Declare a loss of targets, as `loss_layer` does.
 
-    Args:
-        case: its sizes.
-        function: from (x, y, parameters) to (loss, dx).
-        declared: as `loss_layer` takes it. Where y are labels, equations are of the one-hot `label` too.
+    Its equations are of x, y and the parameters; where y are labels, of the one-hot `label` too.
     """
     letters = "".join(axis.size for axis in case.axes["x"])
 

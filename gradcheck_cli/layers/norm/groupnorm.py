@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case, Param
 from gradcheck_cli.layers.framework.coupling import EACH, group
-from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import eps, normalization_layer
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
@@ -25,6 +24,7 @@ class GroupnormCase(Case):
     layer = "groupnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
     passed = ("G", "eps")
+    divides: ClassVar = {"G": ("C", 5)}
 
     N: int = size(2, "samples")
     C: int = size(6, "channels")
@@ -32,10 +32,6 @@ class GroupnormCase(Case):
     W: int = size(2, "image width")
     G: int = size(2, "groups of channels")
     eps: float = eps()
-
-    def impossible(self) -> str | None:
-        """Say why there are no such groups, or None."""
-        return f"G {self.G} must divide C {self.C}" if self.C % self.G else None
 
 
 def groupnorm_forward(x: Array, gamma: Array, beta: Array, gn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -55,21 +51,17 @@ def groupnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * z.reshape(dout.shape)).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-def _groups(case: GroupnormCase) -> Normalization:
-    return Normalization(
+LAYER = normalization_layer(
+    GroupnormCase,
+    groupnorm_forward,
+    groupnorm_backward,
+    sets=lambda case: Normalization(
         axes=(SAMPLE, _GROUP, _IN_GROUP, ROW, COLUMN),
         shape=(case.N, case.G, case.C // case.G, case.H, case.W),
         over=(_IN_GROUP, ROW, COLUMN),
         own=(_GROUP, _IN_GROUP),
         of=" of a group",
-    )
-
-
-LAYER = normalization_layer(
-    GroupnormCase,
-    groupnorm_forward,
-    groupnorm_backward,
-    sets=_groups,
+    ),
     param="gn_param",
     # Groups of several channels, of one, and one group; one sample; two elements, of which little but eps is left.
     standard=GroupnormCase.rows(
@@ -80,7 +72,6 @@ LAYER = normalization_layer(
     probe_cases=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
     # The channels of a group meet in its mean and variance.
     relations=lambda case, _: {"x": {CHANNEL: group(CHANNEL, case.G, case.C), ROW: EACH, COLUMN: EACH}},
-    random=multiple("C", of="G"),
 )
 
 

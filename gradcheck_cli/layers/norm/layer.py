@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
@@ -20,20 +21,10 @@ from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 from gradcheck_cli.numeric.arrays import Array
 
-
-def eps() -> Any:
-    """Declare the eps of a case."""
-    return real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
-
-
-def mode() -> Any:
-    """Declare the mode of a case."""
-    return choice("train", "normalizes by the batch, or by the running statistics", "test")
-
-
-def momentum() -> Any:
-    """Declare the momentum of a case."""
-    return real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
+#: The settings of cases, declared.
+eps = partial(real, 1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
+mode = partial(choice, "train", "normalizes by the batch, or by the running statistics", "test")
+momentum = partial(real, 0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
 
 
 @frozen
@@ -74,19 +65,12 @@ def normalization_layer(
 ) -> Layer:
     """Declare the layer of a normalization.
 
-    Args:
-        case: its sizes and settings.
-        forward: (x, gamma, beta, parameters) -> (out, cache); some have no beta.
-        backward: (dout, cache) -> (dx, dgamma, dbeta).
-        sets: from a case to the sets of elements that are normalized.
-        standard: its standard cases.
-        state: running statistics, which forward writes.
-        declared: further fields of the layer.
+    `sets` takes a case to the sets of elements that are normalized, and `state` names the running statistics, which
+    forward writes. Some have no beta.
     """
 
     def draw(case: Case, source: Random) -> dict[str, Array]:
-        inputs = {name: shape for name, shape in case.shapes.items() if name not in state}
-        return {name: signed_uniform(source, shape) for name, shape in inputs.items()}
+        return {name: signed_uniform(source, shape) for name, shape in case.shapes.items() if name not in state}
 
     def parameters(case: Case, source: Random) -> dict[str, Any]:
         """Draw running statistics: variances are positive, and neither is where it would start."""
@@ -110,10 +94,6 @@ def normalization_layer(
         faults = forward_faults(norm, settings)
         return replaced_in_forward(forward_equations(settings), faults, given, ("out", *state))
 
-    def has_nonzero_gradient(case: Case) -> bool:
-        """Tell whether more than beta is left: of a single element that is shifted, z is 0."""
-        return sets(case).count > 1 or not sets(case).shifts or is_constant(case.settings)
-
     usual: dict[str, Any] = {"relations": relations}
     return Layer(
         case=case,
@@ -127,6 +107,7 @@ def normalization_layer(
         cache_optional=lambda case: is_constant(case.settings),
         faults=in_backward,
         forward_faults=in_forward,
-        has_nonzero_gradient=has_nonzero_gradient,
+        # Whether more than beta is left: of a single element that is shifted, z is 0.
+        has_nonzero_gradient=lambda case: sets(case).count > 1 or not sets(case).shifts or is_constant(case.settings),
         **(usual | declared),
     )

@@ -62,15 +62,7 @@ LAYER = normalization_layer(
 )
 
 
-@frozen
-class RmsnormCase(StepsCase):
-    """Sizes and settings of RMS normalization: x and out (N, D) or (N, T, D), gamma (D,)."""
-
-    layer = "rmsnorm"
-    axes = declare(x="N D", gamma="D", out="N D")
-    passed = ("eps",)
-
-    eps: float = eps()
+RmsnormCase = LayernormCase.named("rmsnorm", axes=declare(x="N D", gamma="D", out="N D"))
 
 
 def rmsnorm_forward(x: Array, gamma: Array, rms_param: Param) -> tuple[Array, tuple[Array, Array, Array]]:

@@ -8,7 +8,7 @@ and beta.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.fault import Equations
+from gradcheck_cli.layers.framework.fault import Equations, equations
+from gradcheck_cli.layers.framework.faults import misread
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
@@ -87,10 +88,10 @@ class Normalization:
         """How that is written in a formula."""
         return "var" if self.shifts else "mean(x^2)"
 
-    def mean(self, x: Array, over: Iterable[Axis] | None = None) -> Array:
-        """Average over the axes of a set, or over others, which are kept with size 1."""
-        axes = tuple(self.axes.index(axis) for axis in (self.over if over is None else over))
-        return np.asarray(x.mean(axis=axes, keepdims=True))
+    def mean(self, x: Array, over: str | None = None) -> Array:
+        """Average over the axes of a set, or over those of other sizes, which are kept with size 1."""
+        sizes = (over or self.size).split()
+        return np.asarray(x.mean(axis=tuple(k for k, a in enumerate(self.axes) if a.size in sizes), keepdims=True))
 
     def total(self, terms: Array) -> Array:
         """Sum all that shares an element of gamma."""
@@ -107,7 +108,7 @@ class Normalization:
     ) -> dict[str, Any]:
         """Return the values that the equations below start from."""
         x = inputs["x"]
-        found = {"norm": self, "shape": x.shape, "x": x.reshape(self.shape), **parameters}
+        found = {"norm": self, "misread": misread, "shape": x.shape, "x": x.reshape(self.shape), **parameters}
         found |= {name: self.spread(inputs[name]) if name in inputs else 0.0 for name in ("gamma", "beta")}
         if "running_mean" in parameters:
             found |= {f"old_{name}": np.asarray(parameters[f"running_{name}"], x.dtype) for name in ("mean", "var")}
@@ -115,51 +116,46 @@ class Normalization:
 
 
 #: Of forward, and of the running statistics in train mode. Constants are there for faults to replace.
-_FORWARD: Equations = {
-    "x": lambda v: v.x,
-    "over_in_forward": lambda v: v.norm.over,
-    "mean": lambda v: v.norm.mean(v.x, v.over_in_forward) if v.norm.shifts else np.zeros(()),
-    "centred": lambda v: v.x - v.mean,
-    "variance": lambda v: v.norm.mean(v.centred**2, v.over_in_forward),
-    "correction": 1.0,
-    "s": lambda v: np.sqrt(v.variance * v.correction + v.eps),
-    "z": lambda v: v.centred / v.s,
-    "scaled": lambda v: v.gamma * v.z + v.beta,
-    "out": lambda v: v.scaled.reshape(v.shape),
-}
-_RUNNING: Equations = {
-    "kept": lambda v: v.momentum,
-    "added": lambda v: 1 - v.momentum,
-    "batch_mean": lambda v: v.norm.mean(v.x).ravel(),
-    "batch_var": lambda v: v.norm.mean((v.x - v.norm.mean(v.x)) ** 2).ravel(),
-    "running_mean": lambda v: v.kept * v.old_mean + v.added * v.batch_mean,
-    "running_var": lambda v: v.kept * v.old_var + v.added * v.batch_var,
-}
+_FORWARD = equations("""
+    x = x
+    over_in_forward = norm.size
+    mean = norm.mean(x, over_in_forward) if norm.shifts else np.zeros(())
+    centred = x - mean
+    variance = norm.mean(centred**2, over_in_forward)
+    correction = 1.0
+    s = np.sqrt(variance * correction + eps)
+    z = centred / s
+    scaled = gamma * z + beta
+    out = scaled.reshape(shape)
+""")
+_RUNNING = equations("""
+    kept = momentum
+    added = 1 - momentum
+    batch_mean = norm.mean(x).ravel()
+    batch_var = norm.mean((x - norm.mean(x)) ** 2).ravel()
+    running_mean = kept * old_mean + added * batch_mean
+    running_var = kept * old_var + added * batch_var
+""")
 #: Of dx = (g - through_mean mean(g)) / s1 - through_variance z mean(g z) / s2, dgamma and dbeta.
-_BACKWARD: Equations = {
-    "g": lambda v: v.gamma * v.dout,
-    "over": lambda v: v.norm.over,
-    "through_mean": lambda v: float(v.norm.shifts),
-    "through_variance": 1.0,
-    "r": lambda v: v.s,
-    "s1": lambda v: v.s,
-    "power": 3,
-    "s2": lambda v: v.s ** (v.power - 2),
-    "without_variance": lambda v: (v.g - v.through_mean * v.norm.mean(v.g, v.over)) / v.s1,
-    "of_variance": lambda v: v.through_variance * v.z * v.norm.mean(v.g * v.z, v.over) / v.s2,
-    "dx": lambda v: (v.without_variance - v.of_variance).reshape(v.shape),
-    "cotangent": lambda v: v.dout,
-    "factor": lambda v: v.z,
-    "dgamma": lambda v: v.norm.total(v.cotangent * v.factor),
-    "dbeta": lambda v: v.norm.total(v.cotangent),
-}
+_BACKWARD = equations("""
+    g = gamma * dout
+    over = norm.size
+    through_mean = float(norm.shifts)
+    through_variance = 1.0
+    r = s
+    s1 = s
+    power = 3
+    s2 = s ** (power - 2)
+    without_variance = (g - through_mean * norm.mean(g, over)) / s1
+    of_variance = through_variance * z * norm.mean(g * z, over) / s2
+    dx = (without_variance - of_variance).reshape(shape)
+    cotangent = dout
+    factor = z
+    dgamma = norm.total(cotangent * factor)
+    dbeta = norm.total(cotangent)
+""")
 #: In test mode mean and variance are constants.
-_CONSTANT: Equations = {
-    "mean": lambda v: v.norm.spread(v.old_mean),
-    "variance": lambda v: v.norm.spread(v.old_var),
-    "kept": 1.0,
-    "added": 0.0,
-}
+_CONSTANT = equations("mean = norm.spread(old_mean); variance = norm.spread(old_var); kept = 1.0; added = 0.0")
 
 
 def is_constant(parameters: Mapping[str, Any]) -> bool:
@@ -176,6 +172,5 @@ def forward_equations(parameters: Mapping[str, Any]) -> Equations:
 def backward_equations(parameters: Mapping[str, Any]) -> Equations:
     """Return the equations of backward after those of forward that it needs, where `given` has a dout."""
     forward = {name: forward_equations(parameters)[name] for name in _FORWARD if name != "out"}
-    if is_constant(parameters):
-        return {**forward, **_BACKWARD, "through_mean": 0.0, "through_variance": 0.0}
-    return {**forward, **_BACKWARD}
+    constants = equations("through_mean = 0.0; through_variance = 0.0") if is_constant(parameters) else {}
+    return {**forward, **_BACKWARD, **constants}

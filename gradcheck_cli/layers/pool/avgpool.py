@@ -5,17 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class AvgpoolCase(PoolCase):
-    """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
-
-    layer = "avgpool"
 
 
 def avg_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -33,14 +25,8 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return spread(dout / dout.dtype.type(math.prod(window_of(pool_param))), shape, pool_param)
 
 
+AvgpoolCase = PoolCase.named("avgpool")
 LAYER = pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))
-
-
-@frozen
-class Avgpool1dCase(Pool1dCase):
-    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
-
-    layer = "avgpool1d"
 
 
 def avg_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -53,4 +39,4 @@ def avg_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return avg_pool_backward(dout, cache)
 
 
-LAYER_1D = pooling(Avgpool1dCase, (avg_pool1d_forward, avg_pool1d_backward))
+LAYER_1D = pooling(Pool1dCase.named("avgpool1d"), (avg_pool1d_forward, avg_pool1d_backward))

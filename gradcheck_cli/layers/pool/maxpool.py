@@ -7,18 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, pooling, spread, window_of, windows
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class MaxpoolCase(PoolCase):
-    """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
-
-    layer = "maxpool"
 
 
 def max_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -51,39 +43,22 @@ def positions(cache: tuple[Any, ...]) -> tuple[Array, ...]:
 
 def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     """Yield dx without the mask of the largest elements, and assigned at their positions."""
-    yield Fault(
-        code="mask-ignored",
-        cause="In {names} the mask is left out: every element of a window has its dout.",
-        remedy="Give dout to the largest element of its window alone.",
-        gradients=lambda _, dout: {"x": spread(dout, cache[0], cache[2])},
-    )
+    cause = "In {names} the mask is left out: every element of a window has its dout."
+    remedy = "Give dout to the largest element of its window alone."
+    yield Fault("mask-ignored", cause, remedy, lambda _, dout: {"x": spread(dout, cache[0], cache[2])})
 
     def assigned(_: Any, dout: Array) -> dict[str, Array]:
         dx = np.zeros(cache[0], dout.dtype)
         dx[positions(cache)] = dout  # of a position that repeats the last value stays
         return {"x": dx}
 
-    yield Fault(
-        code="assigned-not-accumulated",
-        cause="{names} {be} assigned where an element is the largest of several windows: only the last share is left.",
-        remedy="Windows overlap: write `+=`, not `=`, in the loop.",
-        gradients=assigned,
-    )
+    cause = "{names} {be} assigned where an element is the largest of several windows: only the last share is left."
+    yield Fault("assigned-not-accumulated", cause, "Windows overlap: write `+=`, not `=`, in the loop.", assigned)
 
 
-LAYER = pooling(
-    MaxpoolCase,
-    (max_pool_forward, max_pool_backward),
-    faults=faults,
-    zeros=(),  # two zeros in a window are a tie
-)
-
-
-@frozen
-class Maxpool1dCase(Pool1dCase):
-    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
-
-    layer = "maxpool1d"
+MaxpoolCase = PoolCase.named("maxpool")
+#: Without zeros in x: two in a window are a tie.
+LAYER = pooling(MaxpoolCase, (max_pool_forward, max_pool_backward), faults, zeros=())
 
 
 def max_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -96,4 +71,4 @@ def max_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return max_pool_backward(dout, cache)
 
 
-LAYER_1D = pooling(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())
+LAYER_1D = pooling(Pool1dCase.named("maxpool1d"), (max_pool1d_forward, max_pool1d_backward), faults, zeros=())

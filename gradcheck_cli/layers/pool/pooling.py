@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.geometry import (
-    GAPS,
-    ONE_WINDOW,
-    OVERLAPS,
-    WindowedCase,
-    different_kernels,
-    random_geometry,
-    uneven,
-    window_relations,
-)
+from gradcheck_cli.layers.conv import geometry
+from gradcheck_cli.layers.conv.geometry import WindowedCase, random_geometry, window_relations
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.fault import Fault
@@ -28,13 +20,40 @@ from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 
 
+class AnyPoolCase(WindowedCase):
+    """A geometry of pooling; a subclass lists its standard cases and its probes."""
+
+    names: ClassVar[str]  #: of the numbers of a row below
+    sizes: ClassVar[tuple[tuple[int, ...], ...]]  #: of the standard cases
+    probed: ClassVar[tuple[tuple[int, ...], ...]]  #: fixed windows and strides that people have, for two samples
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""
+        x, window = ("x".join(map(str, sizes)) for sizes in (self.shapes["x"], [w.kernel for w in self.windows]))
+        return f"{x} by {window} stride {self.geometry['stride']}"
+
+
 @frozen
-class PoolCase(WindowedCase):
+class PoolCase(AnyPoolCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 
     axes = declare(x="N C H W", out="N C H' W'")
     passed = ("pool_height", "pool_width", "stride")
     kernels = ("pool_height", "pool_width")
+    names = "N C H W pool_height pool_width stride"
+    sizes = (
+        (2, 3, 6, 6, 2, 2, 2),  # that of most notebooks
+        (2, 2, 5, 6, 3, 2, 1),  # windows that overlap
+        (1, 2, 7, 5, 3, 3, 2),  # and those that overlap by one row
+        (2, 1, 7, 8, 2, 3, 3),  # windows with gaps, and an edge that none sees
+        (1, 1, 3, 4, 3, 4, 1),  # one window
+        (2, 2, 3, 3, 1, 1, 1),  # windows of one element
+        (1, 3, 4, 6, 2, 2, 1),  # not square
+    )
+    probed = (
+        *((3, 5, 7, 3, 2, 2), (3, 6, 6, 2, 2, 2), (3, 6, 9, 3, 3, 3), (3, 7, 5, 3, 3, 2), (3, 5, 4, 2, 2, 1)),
+        *((3, 5, 6, 3, 3, 1), (3, 8, 12, 4, 4, 4), (3, 5, 8, 2, 2, 3)),
+    )
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -44,62 +63,24 @@ class PoolCase(WindowedCase):
     pool_width: int = size(2, "width of a window")
     stride: int = size(2, "step from window to window")
 
-    def label(self) -> str:
-        """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""
-        return f"{self.N}x{self.C}x{self.H}x{self.W} by {self.pool_height}x{self.pool_width} stride {self.stride}"
-
-    @classmethod
-    def standard(cls) -> tuple[Self, ...]:
-        """List windows that touch, overlap and leave gaps, not square, of one element, and as large as the image."""
-        return cls.rows(
-            "N C H W pool_height pool_width stride",
-            (2, 3, 6, 6, 2, 2, 2),  # that of most notebooks
-            (2, 2, 5, 6, 3, 2, 1),  # windows that overlap
-            (1, 2, 7, 5, 3, 3, 2),  # and those that overlap by one row
-            (2, 1, 7, 8, 2, 3, 3),  # windows with gaps, and an edge that none sees
-            (1, 1, 3, 4, 3, 4, 1),  # one window
-            (2, 2, 3, 3, 1, 1, 1),  # windows of one element
-            (1, 3, 4, 6, 2, 2, 1),  # not square
-        )
-
-    @classmethod
-    def probes(cls) -> tuple[Self, ...]:
-        """List the fixed windows and strides that people have, beside one in which all numbers differ."""
-        return cls.rows(
-            "C H W pool_height pool_width stride",
-            *((3, 5, 7, 3, 2, 2), (3, 6, 6, 2, 2, 2), (3, 6, 9, 3, 3, 3), (3, 7, 5, 3, 3, 2), (3, 5, 4, 2, 2, 1)),
-            *((3, 5, 6, 3, 3, 1), (3, 8, 12, 4, 4, 4), (3, 5, 8, 2, 2, 3)),
-        )
-
 
 @frozen
-class Pool1dCase(WindowedCase):
+class Pool1dCase(AnyPoolCase):
     """A geometry of pooling: x (N, C, W), out (N, C, W')."""
 
     axes = declare(x="N C W", out="N C W'")
     passed = ("pool_width", "stride")
     kernels = ("pool_width",)
+    names = "N C W pool_width stride"
+    # Windows that touch, overlap and leave gaps; one window; windows of one element.
+    sizes = ((2, 3, 6, 2, 2), (2, 2, 7, 3, 1), (1, 2, 7, 3, 2), (2, 1, 8, 2, 3), (1, 1, 4, 4, 1), (2, 2, 3, 1, 1))
+    probed = ((3, 7, 3, 2), (3, 6, 2, 2), (3, 9, 3, 3), (3, 5, 2, 1), (3, 8, 4, 4))
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
     W: int = size(6, "length")
     pool_width: int = size(2, "length of a window")
     stride: int = size(2, "step from window to window")
-
-    def label(self) -> str:
-        """Name the geometry: `2x3x6 by 2 stride 2`."""
-        return f"{self.N}x{self.C}x{self.W} by {self.pool_width} stride {self.stride}"
-
-    @classmethod
-    def standard(cls) -> tuple[Self, ...]:
-        """List windows that touch, overlap and leave gaps; one window; windows of one element."""
-        rows = ((2, 3, 6, 2, 2), (2, 2, 7, 3, 1), (1, 2, 7, 3, 2), (2, 1, 8, 2, 3), (1, 1, 4, 4, 1), (2, 2, 3, 1, 1))
-        return cls.rows("N C W pool_width stride", *rows)
-
-    @classmethod
-    def probes(cls) -> tuple[Self, ...]:
-        """List the fixed windows and strides that people have, beside one in which all numbers differ."""
-        return cls.rows("C W pool_width stride", (3, 7, 3, 2), (3, 6, 2, 2), (3, 9, 3, 3), (3, 5, 2, 1), (3, 8, 4, 4))
 
 
 def window_of(pool_param: Param) -> tuple[int, ...]:
@@ -133,39 +114,33 @@ def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
 
 
 def pooling(
-    case: type[PoolCase | Pool1dCase],
+    case: type[AnyPoolCase],
     pair: tuple[Callable[..., Any], Callable[[Array, Any], Array]],
-    *,
     faults: Callable[[Any], Iterable[Fault]] = lambda _: (),
     **declared: Any,
 ) -> Layer:
-    """Declare the layer of a pooling.
-
-    Args:
-        case: its geometry.
-        pair: its forward and backward pass.
-        faults: from the cache of forward to what people get wrong in this pooling alone.
-        declared: further fields of the layer.
-    """
+    """Declare the layer of a pooling; `faults` takes the cache of forward to what people get wrong in it alone."""
 
     def all_faults(given: WindowedCase, problem: Problem) -> Iterator[Fault]:
-        from gradcheck_cli.layers.conv.moved import only, too_few_windows  # only a case that fails needs it
+        from gradcheck_cli.layers.conv.moved import too_few_windows  # only a case that fails needs it
 
         _, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
         yield from faults(cache)
-        for code, cause, remedy, kept in too_few_windows(given):
-            yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": pair[1](only(dout, kept), cache)})  # type: ignore[misc]
+        yield from too_few_windows(given, lambda _, dout: {"x": pair[1](dout, cache)})
 
     return Layer(
         case=case,
         builtin={"vectorized": pair},
-        standard=case.standard,
-        probe_cases=case.probes(),
+        standard=lambda: case.rows(case.names, *case.sizes),
+        probe_cases=case.rows(case.names, *((2, *numbers) for numbers in case.probed)),
         param="pool_param",
         draw=draw,
         relations=window_relations,
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
-        special_cases=(*([different_kernels] if len(case.kernels) > 1 else []), OVERLAPS, GAPS, uneven, ONE_WINDOW),
+        special_cases=(
+            *([geometry.OBLONG_WINDOW] if len(case.kernels) > 1 else []),
+            *(geometry.OVERLAPS, geometry.GAPS, geometry.UNEVEN, geometry.ONE_WINDOW),
+        ),
         faults=all_faults,
         **declared,
     )

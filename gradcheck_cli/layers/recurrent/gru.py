@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.framework.case import Case, Param
-from gradcheck_cli.layers.framework.fault import Equations, fault
+from gradcheck_cli.layers.framework.fault import fault, fault_table
 from gradcheck_cli.layers.framework.text_parameters import choice
-from gradcheck_cli.layers.recurrent.recurrent import (
-    Cell,
-    SequenceCase,
-    StepCase,
-    declare_axes,
-    gate_faults,
-    recurrent_layer,
-)
+from gradcheck_cli.layers.recurrent.recurrent import Cell, gate_faults, recurrent_layer
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
 
@@ -33,18 +26,6 @@ class VariantsCase(Case):
         "before", "the reset gate multiplies prev_h before the product with Wh, or the product", "after"
     )
     update: str = choice("keep", "the update gate is the share of prev_h that is kept, or is replaced", "replace")
-
-
-#: Both positions of the reset gate, and both meanings of the update gate.
-VARIANTS = tuple({"reset": reset, "update": update} for reset in ("before", "after") for update in ("keep", "replace"))
-
-
-@frozen
-class GruStepCase(VariantsCase, StepCase):
-    """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,)."""
-
-    layer = "gru-step"
-    axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=3)
 
 
 class GruCache(NamedTuple):
@@ -108,108 +89,103 @@ def gru_step_backward(dnext_h: Array, cache: GruCache) -> tuple[Array, ...]:
     return da @ c.Wx.T, dprev_h, c.x.T @ da, np.hstack([c.prev_h.T @ gates, dW_n]), da.sum(axis=0)
 
 
-def _rest(v: Any) -> Array:
-    """Return the columns of Wh for n."""
-    return np.asarray(v.Wh[:, 2 * v.n.shape[1] :])
+#: The equations of `gru_step_backward`, whose names they have; r has one for each place where it is used, and W are the
+#: columns of Wh for n.
+FORMULAS = """
+    W = Wh[:, 2 * n.shape[1] :]
+    of_h = z if keeps else 1 - z
+    of_n = 1 - of_h
+    of_z = prev_h - n if keeps else n - prev_h
+    kept = of_h
+    replaced = of_n
+    in_z = of_z
+    sums = np.split(a, 3, axis=1)
+    right = np.split(np.hstack([r * (1 - r), z * (1 - z), 1 - n * n]), 3, axis=1)
+    gate_slopes = right
+    da_n = dnext_h * replaced * gate_slopes[2]
+    at_product = before
+    reset_of_h = r
+    reset_of_W = r
+    in_r = prev_h if at_product else prev_h @ W
+    dr = (da_n @ W.T if at_product else da_n) * in_r
+    through_n = da_n @ W.T * reset_of_h if at_product else da_n * reset_of_h @ W.T
+    state = prev_h
+    dW_n = (reset_of_W * state).T @ da_n if at_product else state.T @ (reset_of_W * da_n)
+    da_r = dr * gate_slopes[0]
+    da_z = dnext_h * in_z * gate_slopes[1]
+    gates = np.hstack([da_r, da_z])
+    order = (0, 1, 2)
+    da = np.hstack([(da_r, da_z, da_n)[k] for k in order])
+    through_gates = gates @ Wh[:, : gates.shape[1]].T
+    direct = dnext_h * kept
+    dx = da @ Wx.T
+    dprev_h = direct + through_n + through_gates
+    dWx = x.T @ da
+    blocks = [*np.split(state.T @ gates, 2, axis=1), dW_n]
+    dWh = np.hstack([blocks[k] for k in order])
+    db = da.sum(axis=0)
+"""
 
-
-#: Those of `gru_step_backward`, whose names they have; `reset` is r, with a name for each place where it is used.
-EQUATIONS: Equations = {
-    "of_h": lambda v: v.z if v.keeps else 1 - v.z,
-    "of_n": lambda v: 1 - v.of_h,
-    "of_z": lambda v: v.prev_h - v.n if v.keeps else v.n - v.prev_h,
-    "slopes": lambda v: np.hstack([v.r * (1 - v.r), v.z * (1 - v.z), 1 - v.n * v.n]),
-    "kept": lambda v: v.of_h,
-    "replaced": lambda v: v.of_n,
-    "in_z": lambda v: v.of_z,
-    "gate_slopes": lambda v: np.split(v.slopes, 3, axis=1),
-    "da_n": lambda v: v.dnext_h * v.replaced * v.gate_slopes[2],
-    "at_product": lambda v: v.before,
-    "reset_of_h": lambda v: v.r,
-    "reset_of_W": lambda v: v.r,
-    "in_r": lambda v: v.prev_h if v.at_product else v.prev_h @ _rest(v),
-    "dr": lambda v: (v.da_n @ _rest(v).T if v.at_product else v.da_n) * v.in_r,
-    "through_n": lambda v: v.da_n @ _rest(v).T * v.reset_of_h if v.at_product else v.da_n * v.reset_of_h @ _rest(v).T,
-    "state": lambda v: v.prev_h,
-    "dW_n": lambda v: (v.reset_of_W * v.state).T @ v.da_n if v.at_product else v.state.T @ (v.reset_of_W * v.da_n),
-    "da_r": lambda v: v.dr * v.gate_slopes[0],
-    "da_z": lambda v: v.dnext_h * v.in_z * v.gate_slopes[1],
-    "gates": lambda v: np.hstack([v.da_r, v.da_z]),
-    "order": (0, 1, 2),
-    "da": lambda v: np.hstack([(v.da_r, v.da_z, v.da_n)[k] for k in v.order]),
-    "through_gates": lambda v: v.gates @ v.Wh[:, : v.gates.shape[1]].T,
-    "direct": lambda v: v.dnext_h * v.kept,
-    "dx": lambda v: v.da @ v.Wx.T,
-    "dprev_h": lambda v: v.direct + v.through_n + v.through_gates,
-    "dWx": lambda v: v.x.T @ v.da,
-    "blocks": lambda v: [*np.split(v.state.T @ v.gates, 2, axis=1), v.dW_n],
-    "dWh": lambda v: np.hstack([v.blocks[k] for k in v.order]),
-    "db": lambda v: v.da.sum(axis=0),
-}
-
-_STATE = "prev_h reaches next_h by its share in it, by n, and by both gates: dprev_h is the sum of three terms."
 _UPDATE = "next_h = z prev_h + (1 - z) n: dz = dnext_h (prev_h - n) and dn = dnext_h (1 - z); or z and 1 - z exchanged."
 _RESET = (
     "Before the product n has (r prev_h) W, so dr = prev_h (da_n W'); after it r (prev_h W), so dr = (prev_h W) da_n."
 )
-_GATE = "Multiply dr and dz by s (1 - s), each with its own s, and dn by 1 - n^2."
-
 
 FAULTS = (
-    fault("state-path", "the share of prev_h in next_h is missing from dprev_h", _STATE, direct=0.0),
-    fault("state-path", "the term through n is missing from dprev_h", _STATE, through_n=0.0),
-    fault("state-path", "the term through the gates is missing from dprev_h", _STATE, through_gates=0.0),
-    fault("state-path", "only the share of prev_h in next_h is in dprev_h", _STATE, through_n=0.0, through_gates=0.0),
-    fault("update-gate", "z and 1 - z are exchanged", _UPDATE, kept=lambda v: v.of_n, replaced=lambda v: v.of_h),
-    fault("update-gate", "z and 1 - z are exchanged in dn", _UPDATE, replaced=lambda v: v.of_h),
-    fault("update-gate", "z and 1 - z are exchanged in dprev_h", _UPDATE, kept=lambda v: v.of_n),
-    fault("update-gate", "the share of n is missing from dn", _UPDATE, replaced=1.0),
-    fault("update-gate", "dz has the wrong sign", _UPDATE, in_z=lambda v: -v.of_z),
-    fault("update-gate", "prev_h is missing from dz", _UPDATE, in_z=lambda v: -v.n if v.keeps else v.n),
-    fault("update-gate", "n is missing from dz", _UPDATE, in_z=lambda v: v.prev_h if v.keeps else -v.prev_h),
-    fault("reset-gate", "dr lacks its factor, prev_h or prev_h W", _RESET, in_r=1.0),
-    fault("reset-gate", "r is missing on the way through n to prev_h", _RESET, reset_of_h=1.0),
-    fault("reset-gate", "r is missing from the columns of dWh for n", _RESET, reset_of_W=1.0),
-    fault(
-        "reset-gate",
-        "r is missing from dprev_h and from the columns of dWh for n",
-        _RESET,
-        reset_of_h=1.0,
-        reset_of_W=1.0,
+    *fault_table(
+        "prev_h reaches next_h by its share in it, by n, and by both gates: dprev_h is the sum of three terms.",
+        ("state-path", "the share of prev_h in next_h is missing from dprev_h", "direct = 0.0"),
+        ("state-path", "the term through n is missing from dprev_h", "through_n = 0.0"),
+        ("state-path", "the term through the gates is missing from dprev_h", "through_gates = 0.0"),
+        ("state-path", "only the share of prev_h in next_h is in dprev_h", "through_n = 0.0; through_gates = 0.0"),
     ),
-    fault("reset-gate", "the gradient of the reset gate is missing", _RESET, dr=lambda v: 0 * v.r),
-    fault(
-        "reset-gate", "the reset gate is on the other side of the product", _RESET, at_product=lambda v: not v.before
+    *fault_table(
+        _UPDATE,
+        ("update-gate", "z and 1 - z are exchanged", "kept = of_n; replaced = of_h"),
+        ("update-gate", "z and 1 - z are exchanged in dn", "replaced = of_h"),
+        ("update-gate", "z and 1 - z are exchanged in dprev_h", "kept = of_n"),
+        ("update-gate", "the share of n is missing from dn", "replaced = 1.0"),
+        ("update-gate", "dz has the wrong sign", "in_z = -of_z"),
+        ("update-gate", "prev_h is missing from dz", "in_z = -n if keeps else n"),
+        ("update-gate", "n is missing from dz", "in_z = prev_h if keeps else -prev_h"),
+    ),
+    *fault_table(
+        _RESET,
+        ("reset-gate", "dr lacks its factor, prev_h or prev_h W", "in_r = 1.0"),
+        ("reset-gate", "r is missing on the way through n to prev_h", "reset_of_h = 1.0"),
+        ("reset-gate", "r is missing from the columns of dWh for n", "reset_of_W = 1.0"),
+        (
+            "reset-gate",
+            "r is missing from dprev_h and from the columns of dWh for n",
+            "reset_of_h = 1.0; reset_of_W = 1.0",
+        ),
+        ("reset-gate", "the gradient of the reset gate is missing", "dr = 0 * r"),
+        ("reset-gate", "the reset gate is on the other side of the product", "at_product = not before"),
     ),
     fault(
         "state-of-other-step",
         "next_h is used in place of prev_h",
         "dWh takes the state that the step was given.",
-        state=lambda v: v.next_h,
+        "state = next_h",
     ),
-    *gate_faults("rz", "n", _GATE),
+    *gate_faults("rz", "n", "Multiply dr and dz by s (1 - s), each with its own s, and dn by 1 - n^2."),
 )
-
 
 CELL = Cell(
     states=("h",),
     gates=3,
     backward=gru_step_backward,
-    equations=EQUATIONS,
+    formulas=FORMULAS,
     faults=FAULTS,
     units_meet=lambda settings: settings["reset"] == "before",
     param="gru_param",
-    variants=VARIANTS,
+    settings=(VariantsCase,),
+    # Both positions of the reset gate, and both meanings of the update gate.
+    variants=tuple(
+        {"reset": reset, "update": update} for reset in ("before", "after") for update in ("keep", "replace")
+    ),
 )
-STEP = recurrent_layer(GruStepCase, CELL, gru_step_forward, gru_step_backward)
-
-
-@frozen
-class GruCase(VariantsCase, SequenceCase):
-    """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,), h (N, T, H)."""
-
-    layer = "gru"
-    axes = declare_axes("N T D", ("h0",), ("h",), gates=3)
+STEP = recurrent_layer("gru-step", CELL, gru_step_forward, gru_step_backward)
 
 
 def gru_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, gru_param: Param) -> tuple[Array, list[GruCache]]:
@@ -222,4 +198,4 @@ def gru_backward(dh: Array, caches: list[GruCache]) -> tuple[Array, ...]:
     return through_time(gru_step_backward, dh, caches)
 
 
-LAYER = recurrent_layer(GruCase, CELL, gru_forward, gru_backward)
+LAYER = recurrent_layer("gru", CELL, gru_forward, gru_backward)

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.framework.fault import Equation, EquationFault, Equations, fault
-from gradcheck_cli.layers.recurrent.recurrent import (
-    PRODUCTS,
-    Cell,
-    SequenceCase,
-    StepCase,
-    declare_axes,
-    gate_faults,
-    recurrent_layer,
-)
+from gradcheck_cli.layers.framework.fault import EquationFault, fault, fault_table
+from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, gate_faults, recurrent_layer
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 from gradcheck_cli.numeric.arrays import Array
-
-
-@frozen
-class LstmStepCase(StepCase):
-    """Sizes of one step: x (N, D), prev_h, prev_c, next_h and next_c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
-
-    layer = "lstm-step"
-    axes = declare_axes("N D", ("prev_h", "prev_c"), ("next_h", "next_c"), gates=4)
 
 
 class LstmCache(NamedTuple):
@@ -84,78 +67,73 @@ def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: LstmCache) -> tupl
     return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
 
 
-#: Those of `lstm_step_backward`; dc has one name for each place where it is used.
-EQUATIONS: Equations = {
-    "next_c": lambda v: v.f * v.prev_c + v.i * v.g,
-    "next_h": lambda v: v.o * v.tanh_c,
-    "dc": lambda v: v.dnext_c + v.dnext_h * v.o * v.cell_slope,
-    "dc_in_gates": lambda v: v.dc,
-    "dc_in_dprev_c": lambda v: v.dc,
-    "di": lambda v: v.dc_in_gates * v.g,
-    "df": lambda v: v.dc_in_gates * v.prev_c,
-    "do": lambda v: v.dnext_h * v.tanh_c,
-    "dg": lambda v: v.dc_in_gates * v.i,
-    "dprev_c": lambda v: v.dc_in_dprev_c * v.f,
-    "gate_slopes": lambda v: np.split(v.slopes, 4, axis=1),
-    "blocks": lambda v: [d * slope for d, slope in zip((v.di, v.df, v.do, v.dg), v.gate_slopes, strict=True)],
-    "order": (0, 1, 2, 3),
-    "da": lambda v: np.hstack([v.blocks[k] for k in v.order]),
-    **PRODUCTS,
-}
+#: The equations of `lstm_step_backward`; dc has one name for each place where it is used.
+FORMULAS = f"""
+    next_c = f * prev_c + i * g
+    next_h = o * tanh_c
+    dc = dnext_c + dnext_h * o * cell_slope
+    dc_in_gates = dc
+    dc_in_dprev_c = dc
+    di = dc_in_gates * g
+    df = dc_in_gates * prev_c
+    do = dnext_h * tanh_c
+    dg = dc_in_gates * i
+    dprev_c = dc_in_dprev_c * f
+    sums = np.split(a, 4, axis=1)
+    right = np.split(slopes, 4, axis=1)
+    gate_slopes = right
+    blocks = [d * slope for d, slope in zip((di, df, do, dg), gate_slopes, strict=True)]
+    order = (0, 1, 2, 3)
+    da = np.hstack([blocks[k] for k in order])
+    {PRODUCTS}
+"""
 
 _PATH = "dc = dnext_c + dnext_h o (1 - tanh(next_c)^2), and dprev_c = dc f."
 _GATE = "di = dc g, df = dc prev_c, do = dnext_h tanh(next_c) and dg = dc i, each times the slope of its own gate."
-_STATE = "dWh = prev_h' da, with the state that the step was given."
 
 
-def _in_dc(code: str, words: str, dc: Equation) -> Iterator[EquationFault]:
+def _in_dc(*rows: tuple[str, str, str]) -> Iterator[EquationFault]:
     """Yield a wrong dc, everywhere or in one of the places where it is used."""
-    for place, name in (("", "dc"), (" in dprev_c alone", "dc_in_dprev_c"), (" in the gates alone", "dc_in_gates")):
-        yield fault(code, f"{words}{place}", _PATH, **{name: dc})
+    for code, words, dc in rows:
+        yield fault(code, words, _PATH, f"dc = {dc}")
+        yield fault(code, f"{words} in dprev_c alone", _PATH, f"dc_in_dprev_c = {dc}")
+        yield fault(code, f"{words} in the gates alone", _PATH, f"dc_in_gates = {dc}")
 
 
-def _cell_slopes() -> Iterator[EquationFault]:
-    """Yield other slopes of the tanh before the output gate."""
-    for _, words, slope in tanh_slopes("next_c", "tanh(next_c)"):
-        yield from _in_dc("output-tanh", f"the slope of the tanh of next_c is {words}", _with_slope(slope))
-    squared = "the slope of the tanh of next_c is 1 - next_h^2, not 1 - tanh(next_c)^2"
-    yield from _in_dc("output-tanh", squared, lambda v: v.dnext_c + v.dnext_h * v.o * (1 - v.next_h**2))
-
-
-def _with_slope(slope: Callable[[Array], Array]) -> Equation:
-    return lambda v: v.dnext_c + v.dnext_h * v.o * slope(v.next_c)
-
+_SLOPE = "the slope of the tanh of next_c is"
 
 FAULTS = (
-    fault("forget-gate", "the forget gate is missing", _PATH, dprev_c=lambda v: v.dc),
-    *_in_dc("cell-path", "dnext_c is missing from dc", lambda v: v.dnext_h * v.o * v.cell_slope),
-    *_in_dc("hidden-path", "the term through next_h is missing from dc", lambda v: v.dnext_c),
-    *_in_dc("output-gate", "the output gate is missing from dc", lambda v: v.dnext_c + v.dnext_h * v.cell_slope),
-    fault("output-tanh", "do is dnext_h next_c, not dnext_h tanh(next_c)", _GATE, do=lambda v: v.dnext_h * v.next_c),
-    fault("cell-state", "df is dc next_c, not dc prev_c", _GATE, df=lambda v: v.dc * v.next_c),
-    fault("gates-exchanged", "di is dc i, and dg is dc g", _GATE, di=lambda v: v.dc * v.i, dg=lambda v: v.dc * v.g),
-    fault("state-of-other-step", "next_h is used in place of prev_h", _STATE, dWh=lambda v: v.next_h.T @ v.da),
-    *_cell_slopes(),
+    fault("forget-gate", "the forget gate is missing", _PATH, "dprev_c = dc"),
+    *_in_dc(
+        ("cell-path", "dnext_c is missing from dc", "dnext_h * o * cell_slope"),
+        ("hidden-path", "the term through next_h is missing from dc", "dnext_c"),
+        ("output-gate", "the output gate is missing from dc", "dnext_c + dnext_h * cell_slope"),
+    ),
+    *fault_table(
+        _GATE,
+        ("output-tanh", "do is dnext_h next_c, not dnext_h tanh(next_c)", "do = dnext_h * next_c"),
+        ("cell-state", "df is dc next_c, not dc prev_c", "df = dc * next_c"),
+        ("gates-exchanged", "di is dc i, and dg is dc g", "di = dc * i; dg = dc * g"),
+    ),
+    fault(
+        "state-of-other-step",
+        "next_h is used in place of prev_h",
+        "dWh = prev_h' da, with the state that the step was given.",
+        "dWh = next_h.T @ da",
+    ),
+    *_in_dc(
+        *(
+            ("output-tanh", f"{_SLOPE} {words}", f"dnext_c + dnext_h * o * (lambda x: {slope})(next_c)")
+            for _, words, slope in tanh_slopes("next_c", "tanh(next_c)")
+        ),
+        ("output-tanh", f"{_SLOPE} 1 - next_h^2, not 1 - tanh(next_c)^2", "dnext_c + dnext_h * o * (1 - next_h**2)"),
+    ),
     *gate_faults("ifo", "g", _GATE),
 )
 
 
-CELL = Cell(
-    states=("h", "c"),
-    gates=4,
-    backward=lstm_step_backward,
-    equations=EQUATIONS,
-    faults=FAULTS,
-)
-STEP = recurrent_layer(LstmStepCase, CELL, lstm_step_forward, lstm_step_backward)
-
-
-@frozen
-class LstmCase(SequenceCase):
-    """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,), h (N, T, H)."""
-
-    layer = "lstm"
-    axes = declare_axes("N T D", ("h0",), ("h",), gates=4)
+CELL = Cell(states=("h", "c"), gates=4, backward=lstm_step_backward, formulas=FORMULAS, faults=FAULTS)
+STEP = recurrent_layer("lstm-step", CELL, lstm_step_forward, lstm_step_backward)
 
 
 def lstm_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, list[LstmCache]]:
@@ -172,4 +150,4 @@ def lstm_backward(dh: Array, caches: list[LstmCache]) -> tuple[Array, ...]:
     return through_time(lstm_step_backward, dh, caches, (1.0, 1.0))
 
 
-LAYER = recurrent_layer(LstmCase, CELL, lstm_forward, lstm_backward)
+LAYER = recurrent_layer("lstm", CELL, lstm_forward, lstm_backward)

@@ -12,15 +12,13 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import numpy as np
-
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import sigmoid_slopes, tanh_slopes
+from gradcheck_cli.layers.elementwise.elementwise import sigmoid, sigmoid_slopes, tanh_slopes
 from gradcheck_cli.layers.framework.axes import HIDDEN, SAMPLE, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, Relations, blocks
-from gradcheck_cli.layers.framework.fault import EquationFault, Equations, Fault, evaluate, fault
+from gradcheck_cli.layers.framework.fault import EquationFault, Fault, equations, evaluate, fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
@@ -68,13 +66,13 @@ class SequenceCase(StepCase):
 
 
 #: The last equations of any step: the gradients through x Wx + prev_h Wh + b, two affine layers that share da.
-PRODUCTS: Equations = {
-    "dx": lambda v: v.da @ v.Wx.T,
-    "dprev_h": lambda v: v.da @ v.Wh.T,
-    "dWx": lambda v: v.x.T @ v.da,
-    "dWh": lambda v: v.prev_h.T @ v.da,
-    "db": lambda v: v.da.sum(axis=0),
-}
+PRODUCTS = """
+    dx = da @ Wx.T
+    dprev_h = da @ Wh.T
+    dWx = x.T @ da
+    dWh = prev_h.T @ da
+    db = da.sum(axis=0)
+"""
 
 
 @frozen
@@ -84,38 +82,34 @@ class Cell:
     states: tuple[str, ...]  #: h, and c of an LSTM
     gates: int  #: blocks of H columns in Wx, Wh and b
     backward: Callable[..., Any]  #: (cotangents of states..., cache) -> gradients of the arguments of forward
-    equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
+    formulas: str  #: equations of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
     #: Of the parameters, whether a gate is followed by a product, so that each unit reaches all within a step.
     units_meet: Callable[[Mapping[str, Any]], bool] = lambda _settings: False
     param: str | None = None  #: what the dictionary of parameters is called, which forward takes last
-    variants: tuple[Mapping[str, Any], ...] = ({},)  #: of these parameters
+    settings: tuple[type[Case], ...] = ()  #: a case that has these parameters
+    variants: tuple[Mapping[str, Any], ...] = ({},)  #: of them
 
     def backward_with(self, fault: EquationFault) -> Callable[..., tuple[Array, ...]]:
         """Return the backward pass with a fault."""
+        formulas = {**equations(self.formulas), **fault.equations}
 
         def backward(*arguments: Any) -> tuple[Array, ...]:
             *cotangents, cache = arguments
             given = dict(zip((f"dnext_{state}" for state in self.states), cotangents, strict=True))
-            v = evaluate({**self.equations, **fault.equations}, {**cache._asdict(), **given})
+            v = evaluate(formulas, {**cache._asdict(), **given, "sigmoid": sigmoid})
             return v.dx, *(getattr(v, f"dprev_{state}") for state in self.states), v.dWx, v.dWh, v.db
 
         return backward
 
 
-def recurrent_layer(
-    case: type[StepCase], cell: Cell, forward: Callable[..., Any], backward: Callable[..., Any]
-) -> Layer:
-    """Declare a layer of one step of a cell, or of a sequence of steps.
-
-    Args:
-        case: its sizes; a `SequenceCase` for a sequence.
-        cell: of which it is made.
-        forward: its forward pass.
-        backward: its backward pass.
-    """
-    is_sequence = issubclass(case, SequenceCase)
+def recurrent_layer(layer: str, cell: Cell, forward: Callable[..., Any], backward: Callable[..., Any]) -> Layer:
+    """Declare a layer of one step of a cell, whose name ends so, or of a sequence of steps."""
+    is_sequence = not layer.endswith("-step")
     outputs = ("h",) if is_sequence else tuple(f"next_{state}" for state in cell.states)
+    before = ("h0",) if is_sequence else tuple(f"prev_{state}" for state in cell.states)
+    axes = declare_axes("N T D" if is_sequence else "N D", before, outputs, gates=cell.gates)
+    case = (SequenceCase if is_sequence else StepCase).named(layer, *cell.settings, axes=axes)
 
     def relations(case: StepCase, _inputs: Mapping[str, Array]) -> Relations:
         """Relate axes of inputs to the outputs: the units of the weights meet in the second step."""
@@ -191,8 +185,8 @@ _COUNTS = {3: "three", 4: "four"}
 def gate_faults(sigmoids: str, tanh: str, remedy: str) -> Iterator[EquationFault]:
     """Yield wrong slopes of one gate or several, and orders of all of them.
 
-    Equations are `gate_slopes`, a list with the slopes of each gate, and `order`, in which gates are joined. Of their
-    values, `a` is what gates are functions of, and `slopes` the right ones, side by side.
+    Equations are `sums`, what each gate is a function of, `right`, their slopes, `gate_slopes`, which are these, and
+    `order`, in which gates are joined.
 
     Args:
         sigmoids: the gates that are sigmoids, a letter each, in their order.
@@ -207,17 +201,11 @@ def gate_faults(sigmoids: str, tanh: str, remedy: str) -> Iterator[EquationFault
         for _, words, slope in sigmoid_slopes("a", "s" if len(own) > 1 else name[-1])
     ]
     wrong += [(f"gate {tanh}", [count - 1], words, slope) for _, words, slope in tanh_slopes(f"a_{tanh}", tanh)]
-    wrong.append((f"all {_COUNTS[count]} gates", range(count), "left out", np.ones_like))
+    wrong.append((f"all {_COUNTS[count]} gates", range(count), "left out", "np.ones_like(x)"))
     for name, own, words, slope in wrong:
-        slopes = partial(_slopes, frozenset(own), count, slope)
-        yield fault("gate-slope", f"the slope of {name} is {words}", remedy, gate_slopes=slopes)
+        slopes = ", ".join(f"(lambda x: {slope})(sums[{k}])" if k in own else f"right[{k}]" for k in range(count))
+        yield fault("gate-slope", f"the slope of {name} is {words}", remedy, f"gate_slopes = [{slopes}]")
     forward = f"Join the gradients of the gates in the order in which forward splits them: {', '.join(gates)}."
     for order in [*itertools.permutations(range(count))][1:]:
         words = f"the gates are in the order {', '.join(gates[k] for k in order)}"
-        yield fault("gate-columns-permuted", words, forward, order=order)
-
-
-def _slopes(wrong: frozenset[int], count: int, slope: Callable[[Array], Array], v: Any) -> list[Array]:
-    """Return the slopes of all gates, some of them wrong."""
-    sums, right = np.split(v.a, count, axis=1), np.split(v.slopes, count, axis=1)
-    return [slope(sums[k]) if k in wrong else right[k] for k in range(count)]
+        yield fault("gate-columns-permuted", words, forward, f"order = {order}")

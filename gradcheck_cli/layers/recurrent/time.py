@@ -82,43 +82,19 @@ def time_faults(backward: Backward, states: int, steps: int) -> Iterator[tuple[s
         dx, *rest = right(dh[:, ::-1], caches[::-1])
         return dx[:, ::-1], *rest
 
+    lost = "In {{names}} the gradient of the {} state is not carried back from step to step.".format
     into = "Into step t go dh[:, t] and what step t + 1 returned for its previous state, added up."
-    yield (
-        "not-carried-back",
-        "In {names} the gradient of the hidden state is not carried back from step to step.",
-        into,
-        partial(through_time, backward, carried=(0.0, *carried[1:])),
-    )
+    yield "not-carried-back", lost("hidden"), into, partial(through_time, backward, carried=(0.0, *carried[1:]))
     last = np.arange(steps)[:, None] == steps - 1
-    yield (
-        "upstream-missing",
-        "In {names} the dh of a step is not added to what the next step returned: only dh of the last step counts.",
-        into,
-        lambda dh, caches: right(dh * last, caches),
-    )
+    only = "In {names} the dh of a step is not added to what the next step returned: only dh of the last step counts."
+    yield "upstream-missing", only, into, lambda dh, caches: right(dh * last, caches)
     accumulate = "Every step has the same weights: write `+=`, not `=`, in the loop."
-    yield (
-        "assigned-not-accumulated",
-        "{names} {be} assigned where contributions of all steps are to be summed: that of the first step remains.",
-        accumulate,
-        partial(right, accumulate=False),
-    )
-    yield (
-        "assigned-not-accumulated",
-        "{names} {be} not summed over steps: the contribution of the last step remains.",
-        accumulate,
-        of_last_step,
-    )
+    first = "{names} {be} assigned where contributions of all steps are to be summed: that of the first step remains."
+    yield "assigned-not-accumulated", first, accumulate, partial(right, accumulate=False)
+    one = "{names} {be} not summed over steps: the contribution of the last step remains."
+    yield "assigned-not-accumulated", one, accumulate, of_last_step
     if states > 1:
-        yield (
-            "cell-not-carried-back",
-            "In {names} the gradient of the cell state is not carried back from step to step.",
-            "Pass the dprev_c of step t + 1 to step t as its dnext_c.",
-            partial(through_time, backward, carried=(1.0, 0.0)),
-        )
-    yield (
-        "time-not-reversed",
-        "In {names} the loop runs from the first step to the last: gradients are carried forward in time.",
-        "Loop over `reversed(range(T))`.",
-        forward_in_time,
-    )
+        passed = "Pass the dprev_c of step t + 1 to step t as its dnext_c."
+        yield "cell-not-carried-back", lost("cell"), passed, partial(through_time, backward, carried=(1.0, 0.0))
+    ahead = "In {names} the loop runs from the first step to the last: gradients are carried forward in time."
+    yield "time-not-reversed", ahead, "Loop over `reversed(range(T))`.", forward_in_time

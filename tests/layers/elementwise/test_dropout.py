@@ -12,13 +12,16 @@ import pytest
 
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.layers.elementwise.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward, standard
+from gradcheck_cli.layers.elementwise.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gradcheck_cli.numeric.arrays import Array
+
+#: The standard cases.
+CASES: Any = tuple(LAYER.standard())
 
 
 def dropping(uniform: Callable[[Any, tuple[int, ...]], Any]) -> Any:
@@ -55,7 +58,7 @@ DRAWS: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
 @pytest.mark.parametrize("dtype", one_in(3, ["float16", "float32", "float64", "longdouble"]))
 @pytest.mark.parametrize("draws", DRAWS)
 def test_any_draws_will_do(draws: str, dtype: str) -> None:
-    for seed, case in enumerate(standard()):
+    for seed, case in enumerate(CASES):
         result = check(replace(case, seed=seed, dtype=dtype), (dropping(DRAWS[draws]), dropout_backward))
         assert result.passed, result.summary()
 
@@ -73,7 +76,7 @@ def test_a_seed_that_is_ignored_breaks_a_duty() -> None:
     def uniform(_: int, shape: tuple[int, ...]) -> Array:
         return np.random.default_rng().random(shape)
 
-    for case in (case for case in standard() if case.mode == "train" and case.p < 1):
+    for case in (case for case in CASES if case.mode == "train" and case.p < 1):
         result = check(case, (dropping(uniform), dropout_backward))
         assert result.verdict is Verdict.FAIL
         assert result.duties["deterministic"].verdict is Verdict.FAIL
@@ -204,7 +207,7 @@ def test_p_is_what_the_course_took_it_for(kept: str, dropping: bool, tmp_path: P
     path.write_text(COURSE.replace("KEPT", kept), encoding="utf-8")
     implementation = find(str(path), LAYER)
     assert implementation.convention.endswith("p as the probability of dropping") is dropping
-    for case in standard():
+    for case in CASES:
         result = check(replace(case, seed=5), implementation)
         assert result.passed, result.summary()
 
@@ -215,7 +218,7 @@ def test_a_wrong_layer_is_not_read_into_a_right_one(tmp_path: Path) -> None:
         path.write_text(COURSE.replace("KEPT", kept), encoding="utf-8")
         implementation = find(str(path), LAYER)
         assert "dropping" not in implementation.convention
-        assert check(standard()[0], implementation).verdict is Verdict.FAIL
+        assert check(CASES[0], implementation).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
@@ -13,6 +15,7 @@ from gradcheck_cli import ConvCase
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import LAYER
+from gradcheck_cli.layers.framework.case import NoCase
 
 
 @pytest.mark.parametrize(
@@ -79,3 +82,13 @@ def test_dtypes_share_the_values_and_seeds_do_not() -> None:
     assert narrow.expected.dtype == np.float64
     other = LAYER.problem(replace(ConvCase(), seed=1))
     assert (wide.inputs["w"] != other.inputs["w"]).any()
+
+
+def test_cases_come_back_from_a_pickle_as_they_were() -> None:
+    for layer in LAYERS.values():
+        case = replace(next(iter(layer.standard())), seed=5, dtype="float32")
+        again = pickle.loads(pickle.dumps(case))
+        assert (again, type(again), repr(again)) == (case, layer.case, repr(case))
+        assert copy.copy(case) == case
+    assert repr(LAYERS["softmax-activation"].case()).startswith("SoftmaxActivationCase(dtype=")
+    assert pickle.loads(pickle.dumps(NoCase())) == NoCase()

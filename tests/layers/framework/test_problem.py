@@ -88,7 +88,6 @@ def test_state_is_an_output_without_a_cotangent() -> None:
         SumCase(),
         parameters=lambda *_: {"total": np.arange(4.0)},
         state=("total",),
-        scale=lambda x, w, param: (abs(x * w), abs(param["total"]) + abs(x).sum(axis=0)),
     )
     x = problem.inputs["x"]
     parts, weights = problem.parts(problem.expected), problem.parts(problem.cotangent)

@@ -12,7 +12,7 @@ from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.recurrent.gru import GruStepCase
+from gradcheck_cli.layers.recurrent.gru import STEP
 from tests.layers.lines import assert_named, run_lines, sigmoid
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ def gru_step(lines: dict[str, str]) -> tuple[Callable[..., Any], Callable[..., A
 
 @pytest.mark.long
 def test_faults_of_a_step_are_named() -> None:
+    case_type: Any = STEP.case
     for reset, right, faults in (("before", BEFORE, FAULTS), ("after", AFTER, FAULTS_AFTER)):
-        case = GruStepCase(N=2, D=2, H=3, reset=reset)
+        case = case_type(N=2, D=2, H=3, reset=reset)
         assert_named("right", [case], gru_step(right), None)
         for code, fault in faults:
             assert_named(str(fault), [case], gru_step({**right, **fault}), code)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli import check
-from gradcheck_cli.layers.rowwise.softmax_activation import LogSoftmaxCase, SoftmaxActivationCase
+from gradcheck_cli.layers.rowwise.softmax_activation import LAYER, LOG
 from tests.layers.lines import assert_named, run_lines
 
 SOFTMAX: list[tuple[str | None, str]] = [
@@ -42,9 +42,10 @@ def share(x: Any) -> Any:
 
 
 def test_faults_in_dx_are_named() -> None:
+    case: Any
     for case, faults, forward in (
-        (SoftmaxActivationCase, SOFTMAX, share),
-        (LogSoftmaxCase, LOG_SOFTMAX, lambda x: np.log(share(x))),
+        (LAYER.case, SOFTMAX, share),
+        (LOG.case, LOG_SOFTMAX, lambda x: np.log(share(x))),
     ):
         for code, line in faults:
 
@@ -63,7 +64,7 @@ def test_faults_of_forward_are_named() -> None:
         ("normalized-axes", lambda x: np.exp(x) / np.exp(x).sum()),
         ("not-normalized", lambda x: np.exp(x - x.max(1, keepdims=True))),
     ):
-        for case in (SoftmaxActivationCase(), LogSoftmaxCase()):
+        for case in (LAYER.case(), LOG.case()):
             log = case.layer == "log-softmax"
             if log and code == "not-normalized":
                 continue
@@ -85,6 +86,7 @@ def test_an_exponential_that_overflows_is_named() -> None:
             p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
         return p, p
 
-    case = SoftmaxActivationCase(shift=1000)
+    case_type: Any = LAYER.case
+    case = case_type(shift=1000)
     result = check(case, (forward, lambda dout, p: p * (dout - (dout * p).sum(1, keepdims=True))))
     assert "exp-overflow" in {cause.code for cause in result.diagnosis}
