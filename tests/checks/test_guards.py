@@ -61,12 +61,11 @@ GUARDED: dict[str, tuple[float, Any]] = {
 def test_a_guarded_loss_passes_with_a_remark(name: str) -> None:
     guard, loss = GUARDED[name]
     remarks = set()
-    for seed, dtype in enumerate(("float32", "float64")):
-        for case in LAYERS["softmax"].standard():
-            result = check(replace(case, seed=seed, dtype=dtype), loss)
-            assert result.passed, result.summary()
-            assert result.reason is None
-            remarks |= {(remark.code, remark.text.split(" by ")[-1].split(" ")[0]) for remark in result.diagnosis}
+    for seed, case in enumerate(LAYERS["softmax"].standard()):
+        result = check(replace(case, seed=seed, dtype=("float32", "float64")[seed % 2]), loss)
+        assert result.passed, result.summary()
+        assert result.reason is None
+        remarks |= {(remark.code, remark.text.split(" by ")[-1].split(" ")[0]) for remark in result.diagnosis}
     assert {code for code, _ in remarks} <= {"guarded-logarithm", "guarded-sum"}
     assert any(said.strip(".,") == f"{guard:g}" for _, said in remarks)
 

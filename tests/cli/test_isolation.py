@@ -103,9 +103,9 @@ FILES: dict[str, tuple[tuple[str, str, str], str, str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=one_in(2, [4, 1]))
+@pytest.fixture(scope="module", params=one_in(2, [6, 1]))
 def course(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """Check one file in four, or each, between two that are right; return the run, its folder, and their names."""
+    """Check one file in six, or each, between two that are right; return the run, its folder, and their names."""
     folder, names = tmp_path_factory.mktemp("course"), list(FILES)[:: request.param]
     write(folder, "a_right")
     for name in names:

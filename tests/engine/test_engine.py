@@ -63,13 +63,13 @@ def seeds(*numbers: int) -> list[ConvCase]:
 
 
 def test_two_processes_give_the_results_of_one() -> None:
-    cases = list(small(4))[:100]
+    cases = list(small(4))[:50]
     one = alone(cases, [task()])
     assert {result.verdict for result in one} == {Verdict.PASS, Verdict.SKIP}
     assert [result.case for result in one] == cases
     with closing(Pool(2)) as pool:
         for batch in 1, 7:
-            engine = Engine(executor=pool, ahead=100 // batch, batch=batch)
+            engine = Engine(executor=pool, ahead=50 // batch, batch=batch)
             assert [replace(result, seconds=0.0) for result in engine.results([(task(), cases)])] == one
 
 
