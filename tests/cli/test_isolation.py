@@ -316,7 +316,7 @@ def test_modules_of_the_current_folder_are_not_run_by_workers(gradcheck: Program
         (tmp_path / f"{name}.py").write_text(f"open('{name}.was_run', 'w')\nraise SystemExit(9)\n")
     for jobs in ("1", "2"):
         # A variable of Python's has the installed program run, whose workers are fresh.
-        run = gradcheck("tanh", "right.py", "--shape", "2,3", "--jobs", jobs, env={"PYTHONHASHSEED": "0"})
+        run = gradcheck("tanh", "right.py", "--shape", "2x3,4", "--jobs", jobs, env={"PYTHONHASHSEED": "0"})
         assert run.returncode == 0, run.stdout + run.stderr
     assert not [*tmp_path.glob("*.was_run")]
 
