@@ -89,7 +89,7 @@ def run_program(
     return subprocess.CompletedProcess(command, code, *texts)
 
 
-def _fork_worker(path: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _fork_worker(path: str, command: list[str], environment: Mapping[str, str]) -> int:
     """Start a worker as a copy of the program; anything else as it is. A fresh Python takes a quarter of a second."""
     if supervisor._PROGRAM not in command:
         return _posix_spawn(path, command, environment)
@@ -141,7 +141,7 @@ def _become(
             if Path(path, "sitecustomize.py").exists():  # as an interpreter does when it starts
                 sys.modules.pop("sitecustomize", None)
                 importlib.import_module("sitecustomize")
-        os.posix_spawn = _fork_worker
+        os.posix_spawn = _fork_worker  # type: ignore[assignment]  # it is given no keywords
         sys.argv = list(command)
         main = importlib.import_module("gradcheck_cli.cli.main")
         try:
