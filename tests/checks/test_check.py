@@ -30,7 +30,7 @@ GEOMETRIES = [
 @pytest.mark.parametrize("pair", ["fast", "naive"])
 def test_correct_layers_pass_whatever_the_geometry_seed_and_dtype(pair: str, dtype: str) -> None:
     for case in GEOMETRIES:
-        for seed in range(4):
+        for seed in range(2):
             result = check(replace(case, dtype=dtype, seed=seed), pair)
             assert result.passed, result.summary()
 
