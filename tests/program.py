@@ -53,11 +53,12 @@ def _use_once() -> None:
     """Check a right and a wrong layer: what is computed once need not be in each copy, a fifth of its time."""
     from gradcheck_cli.checks.check import check_case
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.guard.state import preserve_state
     from gradcheck_cli.implementation.finding.find import find
     from gradcheck_cli.layers import LAYERS
 
     layer, text = LAYERS["tanh"], "def tanh_forward(x):\n    return np.tanh(x), x\n"
-    with tempfile.TemporaryDirectory() as folder:
+    with preserve_state(), tempfile.TemporaryDirectory() as folder:
         for name, slope in ("right", "1 - np.tanh(x) ** 2"), ("wrong", "np.cos(x)"):
             path = Path(folder, f"{name}.py")
             backward = f"def tanh_backward(dout, x):\n    return dout * ({slope})\n"
