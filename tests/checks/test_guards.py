@@ -215,7 +215,7 @@ def test_the_remark_is_on_the_screen_once(tmp_path: Path, gradcheck: Program) ->
         "    loss = -np.log(p[n, y] + 1e-11).mean()\n    p[n, y] -= 1\n    return loss, p / len(x)\n",
         encoding="utf-8",
     )
-    for args in (["softmax", "mine.py"], ["mine.py"], ["softmax", "mine.py", "--N", "4"]):
+    for args in (["softmax", "mine.py", "--N", "4,5"], ["mine.py"], ["softmax", "mine.py", "--N", "4"]):
         run = gradcheck(*args)
         assert run.returncode == 0, run.stdout + run.stderr
         assert (
