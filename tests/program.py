@@ -1,8 +1,8 @@
 """The programs without an interpreter's start: a copy of this process, made when its modules are loaded, runs them.
 
 A copy has descriptors, signal handlers, module state and an exit code of its own, as a program has. What differs from a
-program is how it starts: tests of the start (`tests/cli/test_flags.py`, `test_streams.py`), of terminals and of
-signals run the installed executables.
+program is how it starts, and how its worker processes do: tests of the start (`tests/cli/test_flags.py`,
+`test_streams.py`), of workers (`tests/engine`) and of signals run the installed executables or start workers anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import faulthandler
 import functools
 import importlib
+import json
 import os
 import pkgutil
 import signal
@@ -26,9 +27,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import gradcheck_cli
+from gradcheck_cli.guard import supervisor
 
 if TYPE_CHECKING:
     from typing import IO
+
+_posix_spawn = os.posix_spawn
 
 #: What a copy imports itself: the module that starts a program, and those that import what is not always installed.
 _LEFT_TO_COPIES = ("cli.main", "engine.cluster", "engine.cluster_worker", "report.plot", "__main__")
@@ -42,6 +46,24 @@ def _load_all() -> None:
             importlib.import_module(module.name)
     for name in "json", "multiprocessing.sharedctypes", "numpy.ma", "numpy.random", "rich.progress":
         importlib.import_module(name)
+    _use_once()
+
+
+def _use_once() -> None:
+    """Check a right and a wrong layer: what is computed once need not be in each copy, a fifth of its time."""
+    from gradcheck_cli.checks.check import check_case
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.guard.state import preserve_state
+    from gradcheck_cli.implementation.finding.find import find
+    from gradcheck_cli.layers import LAYERS
+
+    layer, text = LAYERS["tanh"], "def tanh_forward(x):\n    return np.tanh(x), x\n"
+    with preserve_state(), tempfile.TemporaryDirectory() as folder:
+        for name, slope in ("right", "1 - np.tanh(x) ** 2"), ("wrong", "np.cos(x)"):
+            path = Path(folder, f"{name}.py")
+            backward = f"def tanh_backward(dout, x):\n    return dout * ({slope})\n"
+            path.write_text(f"import numpy as np\n{text}{backward}", encoding="utf-8")
+            check_case(next(iter(layer.standard())), find(str(path), layer), Settings())
 
 
 def run_program(
@@ -66,6 +88,18 @@ def run_program(
             stream.seek(0)
             texts.append(stream.read().decode().replace("\r\n", "\n"))
     return subprocess.CompletedProcess(command, code, *texts)
+
+
+def _fork_worker(path: str, command: list[str], environment: Mapping[str, str]) -> int:
+    """Start a worker as a copy of the program; anything else as it is. A fresh Python takes a quarter of a second."""
+    if supervisor._PROGRAM not in command:
+        return _posix_spawn(path, command, environment)
+    child = os.fork()
+    if child == 0:
+        os.environ.update(environment)
+        _, arguments = json.loads(command[-1])
+        supervisor.supervise(*arguments)
+    return child
 
 
 def _wait(child: int, command: list[str], timeout: float) -> int:
@@ -108,6 +142,7 @@ def _become(
             if Path(path, "sitecustomize.py").exists():  # as an interpreter does when it starts
                 sys.modules.pop("sitecustomize", None)
                 importlib.import_module("sitecustomize")
+        os.posix_spawn = _fork_worker  # type: ignore[assignment]  # it is given no keywords
         sys.argv = list(command)
         main = importlib.import_module("gradcheck_cli.cli.main")
         try:

@@ -43,7 +43,7 @@ def drawn(layer: str, seed: int, wanted: int, **values: Sequence[Any]) -> Random
     return RandomCases(layer=LAYERS[layer], values={"dtype": ("float64",), **values}, seed=seed, wanted=wanted)
 
 
-@pytest.mark.parametrize("layer", one_in(3, TITLES))
+@pytest.mark.parametrize("layer", one_in(5, TITLES))
 def test_they_are_possible_different_and_the_same_for_a_seed(layer: str) -> None:
     for seed in range(2):
         cases = list(drawn(layer, seed, 20))  # of two sizes there are 25
@@ -68,7 +68,7 @@ def test_each_least_number_each_word_and_few_and_many_axes_are_among_the_first_5
                 assert any(1 in shape for shape in values)
 
 
-@pytest.mark.parametrize("layer", one_in(3, TITLES))
+@pytest.mark.parametrize("layer", one_in(5, TITLES))
 def test_they_are_small(layer: str) -> None:
     for case in drawn(layer, 0, 40):
         problem = LAYERS[layer].problem(case)

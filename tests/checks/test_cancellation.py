@@ -73,7 +73,7 @@ def test_of_two_samples_all_digits_cancel_and_duties_hold() -> None:
         dx, *others = backward(dout, cache)
         return dx + 0.1 * abs(dout), *others
 
-    for seed in range(8):
+    for seed in range(4):
         for dtype in ("float64", "float32"):
             case: dict[str, Any] = {"N": 2, "D": 2, "T": 1, "mode": "train", "dtype": dtype, "seed": seed}
             assert (result := check("batchnorm", **case)).passed, result.summary()

@@ -177,13 +177,12 @@ def test_a_right_backward_beside_a_wrong_forward() -> None:
         return out, (x, w, b, conv_param)
 
     named_in = 0
-    for case in standard():
-        for dtype in ("float32", "float64"):
-            result = check(replace(case, dtype=dtype), (forward, conv_backward_naive))
-            codes = {found.code for found in result.diagnosis}
-            assert codes <= {"reference-gradient", "kernel-rotated"}
-            named_in += codes == {"reference-gradient", "kernel-rotated"}
-    assert named_in >= 20
+    for number, case in enumerate(standard()):
+        result = check(replace(case, dtype=("float32", "float64")[number % 2]), (forward, conv_backward_naive))
+        codes = {found.code for found in result.diagnosis}
+        assert codes <= {"reference-gradient", "kernel-rotated"}
+        named_in += codes == {"reference-gradient", "kernel-rotated"}
+    assert named_in >= 10
 
 
 def test_a_forward_in_a_narrower_dtype() -> None:

@@ -30,7 +30,7 @@ GEOMETRIES = [
 @pytest.mark.parametrize("pair", ["fast", "naive"])
 def test_correct_layers_pass_whatever_the_geometry_seed_and_dtype(pair: str, dtype: str) -> None:
     for case in GEOMETRIES:
-        for seed in range(4):
+        for seed in range(2):
             result = check(replace(case, dtype=dtype, seed=seed), pair)
             assert result.passed, result.summary()
 
@@ -44,7 +44,7 @@ def test_an_algorithm_that_spreads_its_roundoff_evenly_passes(dtype: str) -> Non
         dx = np.fft.irfft2(transformed, size).astype(dout.dtype)[:, :, 1:-1, 1:-1]
         return dx, conv_backward_naive(dout, cache)[1], dout.sum((0, 2, 3))
 
-    for seed in range(10):
+    for seed in range(4):
         for size in (5, 8):
             case = ConvCase(N=1, C=2, H=size, W=size, seed=seed, dtype=dtype)
             result = check(case, (conv_forward_naive, backward))

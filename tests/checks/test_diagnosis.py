@@ -225,14 +225,14 @@ def test_noise_is_not_explained(size: float) -> None:
 
 
 def test_unrelated_numbers_are_not_explained() -> None:
-    for seed, case in enumerate(CASES[::3]):
-        for dtype in ("float16", "float32", "float64"):
-            source = np.random.default_rng(seed)
+    for seed, case in enumerate(CASES[::2]):
+        source = np.random.default_rng(seed)
 
-            def backward(dout: Any, stored: Any, source: Any = source) -> Any:
-                return tuple(source.normal(size=array.shape).astype(array.dtype) for array in stored[:3])
+        def backward(dout: Any, stored: Any, source: Any = source) -> Any:
+            return tuple(source.normal(size=array.shape).astype(array.dtype) for array in stored[:3])
 
-            assert check(replace(case, dtype=dtype), (conv_forward_naive, backward)).diagnosis == ()
+        dtype = ("float16", "float32", "float64")[seed % 3]
+        assert check(replace(case, dtype=dtype), (conv_forward_naive, backward)).diagnosis == ()
 
 
 @pytest.mark.parametrize("pair", ["fast", "naive"])

@@ -45,7 +45,7 @@ def broken(result: CaseResult) -> set[str]:
     "pair", [(conv_forward_naive, conv_backward_naive), (conv_forward_fast, conv_backward_fast)], ids=["naive", "fast"]
 )
 def test_correct_layers_do_all_their_duties(pair: Any, dtype: str) -> None:
-    for seed, case in enumerate(standard()):
+    for seed, case in enumerate(standard()[::2]):
         result = check(replace(case, dtype=dtype, seed=seed), pair)
         assert broken(result) == set(), case.label()
         assert result.passed
@@ -54,7 +54,7 @@ def test_correct_layers_do_all_their_duties(pair: Any, dtype: str) -> None:
 @pytest.mark.parametrize("name", BREACHES)
 def test_every_breach_is_found_and_named(name: str) -> None:
     make, duty = BREACHES[name]
-    for number, case in enumerate(standard()[:6]):
+    for number, case in enumerate(standard()[:4]):
         result = check(replace(case, dtype=("float32", "float64")[number % 2]), make())
         if duty == "not_vacuous":
             assert result.verdict is Verdict.FAIL  # forward is not the reference's

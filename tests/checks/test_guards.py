@@ -61,12 +61,11 @@ GUARDED: dict[str, tuple[float, Any]] = {
 def test_a_guarded_loss_passes_with_a_remark(name: str) -> None:
     guard, loss = GUARDED[name]
     remarks = set()
-    for seed, dtype in enumerate(("float32", "float64")):
-        for case in LAYERS["softmax"].standard():
-            result = check(replace(case, seed=seed, dtype=dtype), loss)
-            assert result.passed, result.summary()
-            assert result.reason is None
-            remarks |= {(remark.code, remark.text.split(" by ")[-1].split(" ")[0]) for remark in result.diagnosis}
+    for seed, case in enumerate(LAYERS["softmax"].standard()):
+        result = check(replace(case, seed=seed, dtype=("float32", "float64")[seed % 2]), loss)
+        assert result.passed, result.summary()
+        assert result.reason is None
+        remarks |= {(remark.code, remark.text.split(" by ")[-1].split(" ")[0]) for remark in result.diagnosis}
     assert {code for code, _ in remarks} <= {"guarded-logarithm", "guarded-sum"}
     assert any(said.strip(".,") == f"{guard:g}" for _, said in remarks)
 
@@ -216,7 +215,7 @@ def test_the_remark_is_on_the_screen_once(tmp_path: Path, gradcheck: Program) ->
         "    loss = -np.log(p[n, y] + 1e-11).mean()\n    p[n, y] -= 1\n    return loss, p / len(x)\n",
         encoding="utf-8",
     )
-    for args in (["softmax", "mine.py"], ["mine.py"], ["softmax", "mine.py", "--N", "4"]):
+    for args in (["softmax", "mine.py", "--N", "4,5"], ["mine.py"], ["softmax", "mine.py", "--N", "4"]):
         run = gradcheck(*args)
         assert run.returncode == 0, run.stdout + run.stderr
         assert (

@@ -48,12 +48,12 @@ def functions_of(text: str, layer: str, file: str) -> Any:
     return tuple(names[name] for name in names if re.match(f"{stem}_(forward|backward|loss)", name))
 
 
-@in_parts(3)
+@in_parts(6)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(part: int, tmp_path: Path) -> None:
     assert len(CHECKED) >= 90
     statements = 0
-    for number, entry in enumerate(CHECKED[part::3]):
+    for number, entry in enumerate(CHECKED[part::6]):
         (text, lines), file = with_example(entry), tmp_path / f"{number}.py"
         file.write_text(text, encoding="utf-8")
         functions, found = functions_of(text, entry.layer, str(file)), set[str]()
@@ -67,12 +67,12 @@ def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(part: int, t
             if entry.codes[0] in found:
                 break
         assert entry.codes[0] in found, entry
-    assert statements >= 15
+    assert statements >= 7
 
 
-@in_parts(2)
+@in_parts(3)
 def test_the_layers_around_the_examples_pass(part: int) -> None:
-    for text in FILES[part::2]:
+    for text in FILES[part::3]:
         for layer in sorted({entry.layer for entry in CHECKED}):
             if functions := functions_of(text, layer, "layers.py"):
                 results = [check(case, functions) for case in list(LAYERS[layer].standard())[:1]]

@@ -268,7 +268,7 @@ def test_a_replay_gives_the_same_result_whatever_is_configured(
     convcheck: Program, layer_file: LayerFile, configure: Path
 ) -> None:
     layer = layer_file(("return dx, dw, db", "return dx, 2 * dw, db"))
-    before = report_of(convcheck(layer.name, *SMALL, "--pad", "0,1", "--dtype", "float32,float64", "--json", "-"))
+    before = report_of(convcheck(layer.name, *SMALL, "--pad", "0,1", "--dtype", "float32", "--json", "-"))
     configure.write_text(
         "[tool.gradcheck]\nseed = 7\ntol = 1e300\nstep = 10\nmethod = 'dense'\nfuzz = 9\nshard = '1/9'\n"
         "max-failures = 1\nskip-duty = 'deterministic'\ndtype = 'float16'\nquiet = true\nadapter = 'no.py:f'\n"

@@ -184,21 +184,21 @@ def test_a_wrong_implementation_beside_a_right_one_is_1(convcheck: Program, laye
     assert "3 cases: 2 passed, 1 failed" in run.stdout
 
 
-@pytest.mark.parametrize(("flag", "value", "why"), BAD_VALUES, ids=[f"{f} {v[:20]}" for f, v, _ in BAD_VALUES])
 @pytest.mark.usefixtures("files")
-def test_a_bad_value_is_2(convcheck: Program, flag: str, value: str, why: str) -> None:
-    assert_refused(convcheck(*SMALL, flag, value), flag, value[:20], why)
+def test_a_bad_value_is_2(convcheck: Program) -> None:
+    for flag, value, why in BAD_VALUES:
+        assert_refused(convcheck(*SMALL, flag, value), flag, value[:20], why)
 
 
-@pytest.mark.parametrize(("flags", "said"), BAD_GEOMETRIES, ids=[" ".join(flags) for flags, _ in BAD_GEOMETRIES])
-def test_an_impossible_geometry_given_alone_is_2(convcheck: Program, flags: list[str], said: list[str]) -> None:
-    assert_refused(convcheck(*flags), *said)
+def test_an_impossible_geometry_given_alone_is_2(convcheck: Program) -> None:
+    for flags, said in BAD_GEOMETRIES:
+        assert_refused(convcheck(*flags), *said)
 
 
-@pytest.mark.parametrize(("name", "why"), BAD_IMPLEMENTATIONS, ids=[name for name, _ in BAD_IMPLEMENTATIONS])
 @pytest.mark.usefixtures("files")
-def test_a_bad_implementation_is_2(convcheck: Program, name: str, why: str) -> None:
-    assert_refused(convcheck(name, *SMALL), name.partition(":")[0], why)
+def test_a_bad_implementation_is_2(convcheck: Program) -> None:
+    for name, why in BAD_IMPLEMENTATIONS:
+        assert_refused(convcheck(name, *SMALL), name.partition(":")[0], why)
 
 
 @pytest.mark.usefixtures("files")

@@ -323,40 +323,41 @@ def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Pat
     ]
 
 
-@pytest.mark.parametrize(
-    ("args", "said"),
-    [
-        (["layers.py", "--N", "2"], "--N is a flag of one layer's: name the layer, gradcheck LAYER FILE.py --N 2\n"),
-        (
-            ["--mode=test", "layers.py"],
-            "--mode is a flag of one layer's: name the layer, gradcheck LAYER FILE.py --mode=t",
-        ),
-        (["layers.py", "--adapter", "a.py:f"], "gradcheck LAYER FILE.py --adapter a.py:f\n"),
-        (["layers.py", "--bogus"], "No such option '--bogus'"),
-        (["layers.py", "-qz"], "No such option '-z'"),
-        (["--seed", "3", "relu"], "relu is a layer, and comes first: gradcheck relu FILE.py\n"),
-        (["-q", "-v", "layers.py"], "-q and -v contradict each other"),
-        (["nowhere.py"], "nowhere.py: there is no such file"),
-        (["no.where"], "no module 'no.where': give FILE.py, a package's folder or package.module"),
-        (["layers.py:relu_for"], "no function or class 'relu_for'; it has relu_forward"),
-        (["layers.py:Tanh", "--shard", "1/1000"], "No case to run: shard 1/1000 has none of the 7 cases"),
-        (["perceptron"], "No such layer or command 'perceptron'."),
-        (["nosuch"], "No such layer or command 'nosuch'.\n"),
-        (["notes.txt"], "notes.txt is not a Python file: give FILE.py, a package's folder or package.module\n"),
-        (["my book.ipynb"], "it is no notebook of version 4"),
-        (["relu", "notes.txt"], "notes.txt is not a Python file: give vectorized, FILE.py, "),
-        (["relu", "./notes"], "./notes is not a Python file: give vectorized, FILE.py, "),
-        (["batchnrm"], "No such layer or command 'batchnrm'. Is it batchnorm"),
-    ],
-)
-def test_a_mistake_is_answered_in_a_line_or_two(args: list[str], said: str, gradcheck: Program, tmp_path: Path) -> None:
+#: What an ill-chosen invocation is told.
+MISTAKES = [
+    (["layers.py", "--N", "2"], "--N is a flag of one layer's: name the layer, gradcheck LAYER FILE.py --N 2\n"),
+    (
+        ["--mode=test", "layers.py"],
+        "--mode is a flag of one layer's: name the layer, gradcheck LAYER FILE.py --mode=t",
+    ),
+    (["layers.py", "--adapter", "a.py:f"], "gradcheck LAYER FILE.py --adapter a.py:f\n"),
+    (["layers.py", "--bogus"], "No such option '--bogus'"),
+    (["layers.py", "-qz"], "No such option '-z'"),
+    (["--seed", "3", "relu"], "relu is a layer, and comes first: gradcheck relu FILE.py\n"),
+    (["-q", "-v", "layers.py"], "-q and -v contradict each other"),
+    (["nowhere.py"], "nowhere.py: there is no such file"),
+    (["no.where"], "no module 'no.where': give FILE.py, a package's folder or package.module"),
+    (["layers.py:relu_for"], "no function or class 'relu_for'; it has relu_forward"),
+    (["layers.py:Tanh", "--shard", "1/1000"], "No case to run: shard 1/1000 has none of the 7 cases"),
+    (["perceptron"], "No such layer or command 'perceptron'."),
+    (["nosuch"], "No such layer or command 'nosuch'.\n"),
+    (["notes.txt"], "notes.txt is not a Python file: give FILE.py, a package's folder or package.module\n"),
+    (["my book.ipynb"], "it is no notebook of version 4"),
+    (["relu", "notes.txt"], "notes.txt is not a Python file: give vectorized, FILE.py, "),
+    (["relu", "./notes"], "./notes is not a Python file: give vectorized, FILE.py, "),
+    (["batchnrm"], "No such layer or command 'batchnrm'. Is it batchnorm"),
+]
+
+
+def test_a_mistake_is_answered_in_a_line_or_two(gradcheck: Program, tmp_path: Path) -> None:
     write(tmp_path, "layers.py", COURSE)
     for name in "notes.txt", "notes", "my book.ipynb":
         write(tmp_path, name, "")
-    run = gradcheck(*args)
-    assert (run.returncode, run.stdout) == (2, "")
-    assert said in run.stderr
-    assert len(run.stderr.splitlines()) == 2
+    for args, said in MISTAKES:
+        run = gradcheck(*args)
+        assert (run.returncode, run.stdout) == (2, ""), args
+        assert said in run.stderr
+        assert len(run.stderr.splitlines()) == 2, args
 
 
 def test_help_tells_of_files(gradcheck: Program) -> None:

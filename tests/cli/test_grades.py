@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from tests.conftest import SMALL, report_of
+from tests.conftest import SMALL
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import LayerFile, Program
 
 DB = "    db = dout.sum(axis=(0, 2, 3))\n"
@@ -26,8 +29,11 @@ def folder(layer_file: LayerFile) -> list[str]:
     return [f"{name}/layers.py" for name in ("bob", "fay", "cyd", "dan", "ada", "eve", "nobody")]
 
 
-def test_one_table_the_worst_last(convcheck: Program, layer_file: LayerFile) -> None:
-    run = convcheck(*folder(layer_file), *SMALL, "--pad", "0,1", "--show", "grades")
+def test_one_table_the_worst_last_and_every_case_in_the_report(
+    convcheck: Program, layer_file: LayerFile, tmp_path: Path
+) -> None:
+    names = folder(layer_file)
+    run = convcheck(*names, *SMALL, "--pad", "0,1", "--show", "grades", "--json", "report.json")
     assert run.returncode == 1
     assert run.stderr == ""
     _, rule, *lines = run.stdout.splitlines()
@@ -47,6 +53,11 @@ def test_one_table_the_worst_last(convcheck: Program, layer_file: LayerFile) -> 
     for said in ("has a syntax error", "out of order", "exit code 3", "no such file", "empty slice at pad 0"):
         assert said in words
     assert lines[-1].startswith("14 cases: 3 passed, 3 failed, 8 raised in ")
+    results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
+    assert [result["implementation"].partition(":")[0] for result in results[::2]] == names
+    verdicts = [(one["verdict"], other["verdict"]) for one, other in zip(results[::2], results[1::2], strict=True)]
+    error = ("error", "error")
+    assert verdicts == [("fail", "fail"), error, ("fail", "pass"), error, ("pass", "pass"), error, error]
 
 
 def test_few_cases_of_several_are_shown_in_full_and_in_the_table(convcheck: Program, layer_file: LayerFile) -> None:
@@ -59,14 +70,6 @@ def test_few_cases_of_several_are_shown_in_full_and_in_the_table(convcheck: Prog
         ["pass", "1/1"],
         ["FAIL", "0/1"],
     ]
-
-
-def test_the_report_has_every_case_of_every_one(convcheck: Program, layer_file: LayerFile) -> None:
-    names = folder(layer_file)
-    report = report_of(convcheck(*names, *SMALL, "--json", "-"))
-    assert [result["implementation"].partition(":")[0] for result in report["results"]] == names
-    verdicts = [result["verdict"] for result in report["results"]]
-    assert verdicts == ["fail", "error", "pass", "error", "pass", "error", "error"]
 
 
 def test_alone_what_cannot_be_found_is_2_and_among_others_an_error(convcheck: Program, layer_file: LayerFile) -> None:

@@ -52,7 +52,7 @@ def pids(folder: Path) -> list[int]:
     return [int(pid) for pid in (folder / "pids").read_text(encoding="utf-8").split()]
 
 
-@pytest.mark.parametrize("death", one_in(2, DEATHS))
+@pytest.mark.parametrize("death", one_in(3, DEATHS))
 def test_each_death_is_an_error_of_its_case_and_the_next_case_runs(
     convcheck: Program, layer_file: LayerFile, tmp_path: Path, death: str
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -24,12 +23,12 @@ from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.results.result import CaseResult, Verdict
+from tests.engine.deeds import by_seed, fail_with, hanging, sleep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gradcheck_cli.engine.task import Check
-    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from tests.conftest import LayerFile
 
@@ -63,22 +62,14 @@ def seeds(*numbers: int) -> list[ConvCase]:
     return [ConvCase(seed=number) for number in numbers]
 
 
-def by_seed(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
-    """Do as the seed says: 1 kills the worker at once, 2 hangs, 3 takes some time."""
-    if case.seed == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep({2: 1000, 3: 0.3}.get(case.seed, 0))
-    return CaseResult(implementation="x", layer="conv", case=case, verdict=Verdict.PASS, reason=str(os.getpid()))
-
-
 def test_two_processes_give_the_results_of_one() -> None:
-    cases = list(small(4))[:100]
+    cases = list(small(4))[:50]
     one = alone(cases, [task()])
     assert {result.verdict for result in one} == {Verdict.PASS, Verdict.SKIP}
     assert [result.case for result in one] == cases
     with closing(Pool(2)) as pool:
         for batch in 1, 7:
-            engine = Engine(executor=pool, ahead=100 // batch, batch=batch)
+            engine = Engine(executor=pool, ahead=50 // batch, batch=batch)
             assert [replace(result, seconds=0.0) for result in engine.results([(task(), cases)])] == one
 
 
@@ -205,14 +196,6 @@ def test_a_case_that_hangs_delays_its_worker_only_and_an_interrupt_yields_the_ot
     assert found == [4, *range(5, 25)]
 
 
-def hanging(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
-    """Report every third seed as one that hung; another one does hang."""
-    time.sleep(1000 if case.seed == 100 else 0)
-    hung = case.seed % 3 == 0
-    verdict, reason = (Verdict.ERROR, "stopped") if hung else (Verdict.PASS, None)
-    return CaseResult(implementation="x", layer="conv", case=case, verdict=verdict, reason=reason, hung=hung)
-
-
 class Earlier(dict[tuple[int, ConvCase], CaseResult]):
     """Results of an earlier run, with what one that was interrupted has of later cases."""
 
@@ -243,10 +226,6 @@ def test_an_implementation_is_given_up_after_two_cases_that_hang_however_it_is_c
         assert len(memory) == 7 + (memory is interrupted), "what was not tried is not kept"
 
 
-def sleep(checker: Checker, seconds: float) -> None:
-    time.sleep(seconds)
-
-
 def test_workers_end_with_the_pool() -> None:
     pool = Pool(2)
     calls = [pool.submit(sleep, 1000), pool.submit(sleep, 1000)]
@@ -270,10 +249,6 @@ def test_a_stream_that_is_closed_leaves_the_workers_to_others() -> None:
         stopped.close()
         found = [replace(engine.check(task(), case), seconds=0.0) for case in cases[:4]]
     assert found == alone(cases[:4], [task()])
-
-
-def fail_with(checker: Checker, message: str) -> None:
-    raise ValueError(message)
 
 
 def test_what_a_call_raises_in_a_worker_is_raised_here_with_its_traceback(tmp_path: Path) -> None:

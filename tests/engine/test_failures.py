@@ -125,7 +125,7 @@ def test_each_of_several_faults_is_reported_once_with_its_own_smallest_case() ->
             raise ArithmeticError(f"of {x.shape}")
 
     check = Checker(spoilt(spoil))
-    cases = drawn(0, 40)
+    cases = drawn(0, 25)
     results = {case: check(case) for case in cases}
     found = smallest(cases, lambda case: results.get(case) or check(case))
     assert {result.case for result in found} == {
@@ -155,7 +155,7 @@ def test_errors_differ_by_what_was_raised_not_by_its_figures() -> None:
         if x.shape[0] == 3:
             raise IndexError(len(x))
 
-    found = smallest(drawn(0, 30), Checker(spoilt(spoil)))
+    found = smallest(drawn(0, 20), Checker(spoilt(spoil)))
     assert [(result.verdict, result.case) for result in found] == [
         (Verdict.ERROR, replace(ONES, H=4)),
         (Verdict.ERROR, replace(ONES, N=3)),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILES = list(hostile_files())
 
 #: Files are run in so many tests: an odd number, so that each has values that are returned as `out`, and as a gradient.
-PARTS = 13
+PARTS = 19
 
 
 def result_of(file: Hostile, folder: Path) -> tuple[str, str]:

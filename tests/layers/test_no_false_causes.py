@@ -37,7 +37,7 @@ def small_cases(name: str) -> list[Case]:
     return [case for case in sorted(sizes, key=sizes.__getitem__) if sizes[case] >= 12][:2]
 
 
-@pytest.mark.parametrize("name", one_in(4, NAMES))
+@pytest.mark.parametrize("name", one_in(6, NAMES))
 def test_noise_and_other_numbers_have_no_cause(name: str) -> None:
     layer = LAYERS[name]
     functions = next(iter(layer.builtin.values()))
@@ -59,7 +59,7 @@ def test_noise_and_other_numbers_have_no_cause(name: str) -> None:
             assert result.diagnosis == (), (case.label(), dtype, size, result.diagnosis)
 
 
-@pytest.mark.parametrize("name", one_in(4, NAMES))
+@pytest.mark.parametrize("name", one_in(6, NAMES))
 def test_a_forward_that_is_another_function_is_called_nothing_else(name: str) -> None:
     layer = LAYERS[name]
     functions = next(iter(layer.builtin.values()))

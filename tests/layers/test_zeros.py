@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[str, Any, Any]] = {
 def test_what_is_wrong_where_x_is_zero_is_found_and_named(name: str, dtype: str) -> None:
     layer, forward, backward = WRONG[name]
     found = []
-    for seed in range(3):
+    for seed in range(2):
         for case in LAYERS[layer].standard():
             result = check(replace(case, seed=seed, dtype=dtype), (forward, backward))
             if result.verdict is Verdict.FAIL:
@@ -118,7 +118,7 @@ def test_what_is_wrong_where_x_is_zero_is_found_and_named(name: str, dtype: str)
             else:
                 x = LAYERS[layer].problem(replace(case, seed=seed)).inputs["x"]
                 assert x.all() or layer == "dropout"  # a dropped zero is right
-    assert set(found) == {0, 1, 2}
+    assert set(found) == {0, 1}
 
 
 def test_right_code_of_the_same_kind_passes() -> None:

@@ -68,7 +68,7 @@ def test_each_is_found_and_what_is_right_passes(tmp_path: Path, name: str) -> No
     assert results[3].verdict is results[0].verdict, said
 
 
-@pytest.mark.parametrize("name", one_in(4, SOURCES))
+@pytest.mark.parametrize("name", one_in(6, SOURCES))
 def test_a_wrong_forward_is_understood_as_the_right_one(tmp_path: Path, name: str) -> None:
     right = understood(tmp_path / "right.py", CORE + SOURCES[name].text)
     wrong = understood(tmp_path / "wrong.py", CORE.replace(*WRONG_AHEAD) + SOURCES[name].text)

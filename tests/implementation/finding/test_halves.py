@@ -62,9 +62,10 @@ def test_what_is_wrong_in_one_half_is_found_and_replayed(tmp_path: Path, gradche
     again = gradcheck(*failed[0]["command"].split()[1:])
     assert again.returncode == 1
     assert "layers/1-affine_backward.py" in again.stdout  # the place
-    assert gradcheck("affine", "layers").returncode == 1
+    assert gradcheck("affine", "layers", "--N", "2").returncode == 1
     assert gradcheck("layers/0-affine_forward.py", "layers/1-affine_backward.py").returncode == 1
-    assert gradcheck("affine", "layers/0-affine_forward.py+layers/1-affine_backward.py").returncode == 1
+    together = "layers/0-affine_forward.py+layers/1-affine_backward.py"
+    assert gradcheck("affine", together, "--N", "2").returncode == 1
 
 
 def test_of_several_that_may_be_meant_one_has_to_be_named(tmp_path: Path, gradcheck: Program) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gradcheck_cli.results.result import Verdict
 from tests.implementation.forms.checked import Form
-from tests.sampling import one_in
+from tests.sampling import in_parts, one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,11 +45,12 @@ GRADIENTS = {
 ACTIVATIONS = {"Linear": ("", "1"), "Mixer": ("np.tanh", "(1 - self.out**2)")}
 
 
+@in_parts(2)
 @pytest.mark.parametrize("name", one_in(2, ACTIVATIONS))
-def test_the_gradient_of_a_bias_has_its_shape(name: str, tmp_path: Path) -> None:
+def test_the_gradient_of_a_bias_has_its_shape(name: str, part: int, tmp_path: Path) -> None:
     activation, slope = ACTIVATIONS[name]
     for shape, (right, wrong) in GRADIENTS.items():
-        for number, db in enumerate([*right, *wrong]):
+        for number, db in enumerate([*right[part::2], *wrong[part::2]]):
             text = CLASS.format(name=name, shape=shape, activation=activation, slope=slope, db=db)
             _, outcomes = Form(text=text, most=1).results(tmp_path / f"layer{number}.py")
             verdicts = {outcome.verdict for outcome in outcomes} - {Verdict.SKIP}

@@ -10,7 +10,7 @@ import pytest
 
 from gradcheck_cli.implementation.finding.kinds import flag_of
 from tests.conftest import report_of
-from tests.sampling import one_in
+from tests.sampling import in_parts, one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,8 +105,11 @@ def test_a_loss_that_returns_probabilities_goes_with_its_backward(tmp_path: Path
     assert "fail" in {one["verdict"] for one in found}, [one["reason"] for one in found]
 
 
-def test_what_is_right_for_vectors_is_skipped_with_a_command_that_passes(tmp_path: Path, gradcheck: Program) -> None:
-    for name, text in FOR_VECTORS.items():
+@in_parts(2)
+def test_what_is_right_for_vectors_is_skipped_with_a_command_that_passes(
+    part: int, tmp_path: Path, gradcheck: Program
+) -> None:
+    for name, text in [*FOR_VECTORS.items()][part::2]:
         (skipped,) = _results(tmp_path, gradcheck, text)
         assert skipped["verdict"] == "skip", name
         assert re.search("the gradient is right for .*, and wrong for .*; give what is meant", skipped["reason"]), name

@@ -186,7 +186,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", one_in(5, FORMS))
+@pytest.mark.parametrize("name", one_in(7, FORMS))
 def test_a_form_is_understood_and_its_fault_is_caught(name: str, tmp_path: Path) -> None:
     FORMS[name].assert_understood(tmp_path)
 

@@ -706,7 +706,7 @@ def results_of(path: Path, text: str) -> list[CaseResult]:
     return [check_case(case, find(offer.spec, LAYERS["function"], case=case), Settings()) for case in found.cases[:2]]
 
 
-@pytest.mark.parametrize("name", one_in(7, [*NETWORKS, *FUNCTIONS]))
+@pytest.mark.parametrize("name", one_in(9, [*NETWORKS, *FUNCTIONS]))
 def test_each_parameter_of_a_network_is_checked(name: str, tmp_path: Path) -> None:
     net = {**NETWORKS, **FUNCTIONS}[name]
     prefix = "d"

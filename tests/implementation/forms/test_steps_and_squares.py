@@ -81,7 +81,7 @@ def test_kernels_that_are_not_square_are_skipped_where_forward_says_so(tmp_path:
     done = convcheck(right)
     assert done.returncode == 0
     assert "skipped 4: conv_forward is written for equal sizes: `f, f, n_C_prev, n_C = W.shape`" in done.stdout
-    assert "assigned-not-accumulated" in convcheck(wrong).stdout
+    assert "assigned-not-accumulated" in convcheck(wrong, "--H", "5", "--W", "5").stdout
     unsaid.write_text(right.read_text().replace("(f, f, n_C_prev, n_C) = W.shape", "f, n_C = W.shape[0], W.shape[3]"))
     assert convcheck(unsaid, "--HH", "2", "--WW", "3").returncode == 1
 

@@ -93,7 +93,7 @@ def small(case: Case) -> bool:
 
 
 @pytest.mark.parametrize(
-    "name", one_in(2, [name for name in LAYERS if not LAYERS[name].loss and LAYERS[name].reference])
+    "name", one_in(3, [name for name in LAYERS if not LAYERS[name].loss and LAYERS[name].reference])
 )
 def test_couplings_are_those_of_the_jacobian(name: str) -> None:
     """Each output depends on the elements that are said to reach it, and on no others; an element has one colour."""

@@ -67,8 +67,8 @@ def test_a_loss_is_one_function() -> None:
 
 
 def test_steps_as_samples_with_weights_are_right() -> None:
-    for seed, dtype in enumerate(("float16", "float32", "float64")):
-        for case in LAYERS["temporal-softmax"].standard():
-            result = check(replace(case, dtype=dtype, seed=seed), _flat_with_weights)
-            assert result.passed, result.summary()
-            assert result.diagnosis == ()
+    for seed, case in enumerate(LAYERS["temporal-softmax"].standard()):
+        dtype = ("float16", "float32", "float64")[seed % 3]
+        result = check(replace(case, dtype=dtype, seed=seed), _flat_with_weights)
+        assert result.passed, result.summary()
+        assert result.diagnosis == ()

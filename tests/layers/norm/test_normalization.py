@@ -158,12 +158,15 @@ def test_a_second_backward_pass_is_named(tmp_path: Path, gradcheck: Program) -> 
     path = tmp_path / "layers.py"
     path.write_text(BATCHNORM, encoding="utf-8")
     named = "layers.py:batchnorm_forward,batchnorm_backward_alt"
-    run = gradcheck("batchnorm", named)
+    flags = ("--N", "4", "--D", "3", "--mode", "train,test")
+    run = gradcheck("batchnorm", named, *flags)
     assert run.returncode == 0, run.stdout
     assert "batchnorm_backward_alt(dout, cache)" in run.stdout
-    assert gradcheck("batchnorm", "layers.py").returncode == 1  # the other one is the pair that belongs together
+    assert (
+        gradcheck("batchnorm", "layers.py", *flags).returncode == 1
+    )  # the other one is the pair that belongs together
     path.write_text(BATCHNORM.replace(" - x_hat * dgamma)", ")"), encoding="utf-8")
-    results = report_of(gradcheck("batchnorm", named, "--json", "-"))["results"]
+    results = report_of(gradcheck("batchnorm", named, *flags, "--json", "-"))["results"]
     failed = [result for result in results if result["verdict"] == "fail"]
     assert {result["case"]["mode"] for result in failed} == {"train"}
     assert "variance-path" in {cause["code"] for result in failed for cause in result["diagnosis"]}
