@@ -162,9 +162,8 @@ def test_a_second_backward_pass_is_named(tmp_path: Path, gradcheck: Program) -> 
     run = gradcheck("batchnorm", named, *flags)
     assert run.returncode == 0, run.stdout
     assert "batchnorm_backward_alt(dout, cache)" in run.stdout
-    assert (
-        gradcheck("batchnorm", "layers.py", *flags).returncode == 1
-    )  # the other one is the pair that belongs together
+    # The other one is the pair that belongs together.
+    assert gradcheck("batchnorm", "layers.py", *flags).returncode == 1
     path.write_text(BATCHNORM.replace(" - x_hat * dgamma)", ")"), encoding="utf-8")
     results = report_of(gradcheck("batchnorm", named, *flags, "--json", "-"))["results"]
     failed = [result for result in results if result["verdict"] == "fail"]
