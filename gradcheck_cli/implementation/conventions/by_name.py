@@ -155,8 +155,9 @@ def backward_by_name(
 
 
 def _choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect.Parameter]:
-    """Choose, among arguments of backward that nothing else explains, the gradients that come in."""
-    named = [p for p in free if is_cotangent(p.name)]
+    """Choose, among arguments of backward that nothing else explains, the gradients that come in: gb beside b."""
+    beside = {f"g{p.name}" for p in free}
+    named = [p for p in free if is_cotangent(p.name) or p.name in beside]
     others = [p for p in free if word(p.name) not in PROBABLE_CACHES] or free
     chosen = named[:count]
     chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.by_name import backward_by_name, forward_by_name
 from gradcheck_cli.implementation.conventions.slots import (
+    CACHES,
     EMPTY,
     LABELS,
     VARIABLE,
@@ -26,6 +27,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     signature_of,
     slot_for,
     takes,
+    with_meaning,
     with_other_flags,
     write_call,
 )
@@ -85,6 +87,14 @@ def backward_slots(
             found.append(tuple(replace(s, kind=SlotKind.CACHE, key="") if s in others else s for s in by_name))
         found.append(by_name)
     found = _distinct([*found, *in_order])
+    if not has(SlotKind.CONTEXT, forward):
+        kept = {f"{word(name)}{word(s.name)}": s.key for s in forward if s.kind is SlotKind.INPUT for name in CACHES}
+        found += [
+            with_meaning(slots, s.name, SlotKind.INPUT, key=kept[word(s.name)], value=None)  # `cache_x` may be x
+            for slots in found
+            for s in slots
+            if s.kind is SlotKind.CACHE and word(s.name) in kept
+        ]
     if not has(SlotKind.CONTEXT, forward) and len(layer.inputs) == 1:
         found += [other for slots in found for other in _with_input(slots, layer.inputs[0])]
     found += [other for slots in found for other in with_other_flags(slots, forward)]

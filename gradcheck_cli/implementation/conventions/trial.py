@@ -105,7 +105,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         in_order = ordered(reading) if fit is Fit.REPRODUCES else None
         if in_order and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=in_order, fit=fit)
-        if fit is Fit.REPRODUCES and found.reading is reading:
+        if fit >= Fit.SHAPE and found.reading is reading:
             found = replace(found, backward_raises=right_gradients(reading) == RAISES)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=ordered(found.reading) or found.reading)
@@ -194,7 +194,7 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
         SAMPLES in layout.there.split() for layout in reading.layouts.values() if SAMPLES in layout.here.split()
     )
     if has_axis:
-        return best.fit is Fit.REPRODUCES and (best.reading.updates or best.backward_raises)
+        return (best.fit is Fit.REPRODUCES and best.reading.updates) or best.backward_raises
     return best.fit is not Fit.SHAPE
 
 
