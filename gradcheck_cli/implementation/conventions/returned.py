@@ -32,6 +32,8 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         if len(several) < 2:
             _refuse(reading, returned)
         number, *gradients = number_first(several)
+        if reading.layer.reference:  # a number beside them, such as an accuracy, is no gradient of scores
+            gradients = [one for one in gradients if not isinstance(one, int | float | np.number)] or gradients
         nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
         return [as_array(number)], gradients[0] if nested else gradients
     if reading.output_at:
