@@ -150,8 +150,8 @@ class GradientFit(NamedTuple):
     right: int = 0  #: how many of them are, of a class or a network
 
 
-def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> GradientFit:
-    """Tell how well a reading does in a case; with `slope`, whether the gradients are right."""
+def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True, divided: float = 1) -> GradientFit:
+    """Tell how well a reading does in a case; with `slope`, whether the gradients are right, divided by a number."""
     runs = fits = False
     try:
         problem = with_kept(reading, problem)
@@ -176,6 +176,8 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
                     return GradientFit(runs)  # then it is given no cotangent, whatever that is called
         if not slope:
             return GradientFit(runs, fits)
+        if fits and divided != 1:
+            gradients = {name: np.asarray(gradients[name]) / divided for name in names}
         agrees = fits and slope_agrees(run, adopted, gradients, names)
         several = fitting if reading.code.cls else []
         right = sum(agrees or slope_agrees(run, adopted, gradients, (name,)) for name in several)

@@ -29,13 +29,7 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
     returned = reading.joined(reading.outputs[0], with_cache_last(returned))
     several = list(returned) if isinstance(returned, tuple | list) else [returned]
     if reading.code.backward is None:
-        if len(several) < 2:
-            _refuse(reading, returned)
-        number, *gradients = number_first(several)
-        if reading.layer.reference:  # a number beside them, such as an accuracy, is no gradient of scores
-            gradients = [one for one in gradients if not isinstance(one, int | float | np.number)] or gradients
-        nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
-        return [as_array(number)], gradients[0] if nested else gradients
+        return _number_and_gradients(reading, returned, several)
     if reading.output_at:
         if len(several) <= reading.output_at:
             _refuse(reading, returned)
@@ -66,6 +60,17 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         _refuse(reading, returned)
     number = reading.layer.loss or not reading.layer.reference
     return list(map(as_array, several[:count])) if number else several[:count], cache
+
+
+def _number_and_gradients(reading: Reading, returned: object, several: list[object]) -> tuple[list[object], object]:
+    """Tell a number from its gradients; a number beside them, such as an accuracy, is no gradient of scores."""
+    if len(several) < 2:
+        _refuse(reading, returned)
+    number, *gradients = number_first(several)
+    if reading.layer.reference:
+        gradients = [one for one in gradients if not isinstance(one, int | float | np.number)] or gradients
+    nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
+    return [as_array(number)], gradients[0] if nested else gradients
 
 
 def with_cache_last(returned: Any) -> Any:

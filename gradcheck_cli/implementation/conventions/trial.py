@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum
@@ -41,6 +42,7 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, word
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.text.names import join_names
 
 Given = Callable[[Problem], Problem]
@@ -155,6 +157,22 @@ def agreeing(readings: Iterable[Reading], case: Case) -> Reading | None:
     with quiet(), generators_kept(problem):
         studied = (studied_of(one, case, problem) for one in readings)
         return next((one for one in studied if fit_of(one, case, problem)[2]), None)
+
+
+def multiple_in_scores(readings: Iterable[Reading], case: FunctionCase) -> tuple[Reading, int] | None:
+    """Return the reading in which the gradient is that in scores, but for a number of elements; None if it is in none.
+
+    A loss that is a mean over samples is often written together with `p - y`, which is divided by nothing.
+    """
+    for reading in (one for one in readings if one.encoding):
+        shape = case.shape.get(reading.order[0], ())
+        tried = replace(case, labels=dict.fromkeys(case.labels, (shape, 0))) if len(shape) > 1 else case
+        problem = LAYERS["function"].problem(tried)
+        for count in sorted({*shape, math.prod(shape)} - {1}):
+            with quiet(), generators_kept(problem):
+                if fit_of(reading, tried, problem, divided=count).agrees:
+                    return reading, count
+    return None
 
 
 def _is_doubtful(reading: Reading) -> bool:

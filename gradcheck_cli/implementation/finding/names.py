@@ -12,7 +12,19 @@ from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
-GRADIENTS = {"grad", "grads", "gradient", "gradients", "vjp", "pullback", "derivative", "deriv", "der", "prime", "delta"}
+GRADIENTS = {
+    "grad",
+    "grads",
+    "gradient",
+    "gradients",
+    "vjp",
+    "pullback",
+    "derivative",
+    "deriv",
+    "der",
+    "prime",
+    "delta",
+}
 _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
     *GRADIENTS,
