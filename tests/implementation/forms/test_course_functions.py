@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gradcheck_cli.implementation.conventions.network import shortened
 from gradcheck_cli.implementation.finding.examine import examine
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.loading.load import Loader
@@ -179,7 +181,31 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("forms", [VECTORS, ORDERS, ARGUMENTS, RETURNED, LOSSES])
+NETWORKS = {
+    "of characters, with long axes that are globals": Form(
+        text=(
+            "H, V = 40, 30\n"
+            "Wx, Wh, Wy = np.random.randn(H, V) * 0.01, np.random.randn(H, H) * 0.01, np.random.randn(V, H) * 0.01\n"
+            "bh, by = np.zeros((H, 1)), np.zeros((V, 1))\n\n\n"
+            "def lossFun(inputs, targets, hprev):\n    xs, hs, ps, loss = {}, {-1: hprev}, {}, 0\n"
+            "    for t in range(len(inputs)):\n        xs[t] = np.zeros((V, 1))\n        xs[t][inputs[t]] = 1\n"
+            "        hs[t] = np.tanh(Wx @ xs[t] + Wh @ hs[t - 1] + bh)\n        y = np.exp(Wy @ hs[t] + by)\n"
+            "        ps[t] = y / y.sum()\n        loss += -np.log(ps[t][targets[t], 0])\n"
+            "    dWx, dWh, dWy, dbh, dby = (np.zeros_like(one) for one in (Wx, Wh, Wy, bh, by))\n"
+            "    later = np.zeros((H, 1))\n    for t in reversed(range(len(inputs))):\n"
+            "        d = ps[t].copy()\n        d[targets[t]] -= 1\n        dWy += d @ hs[t].T\n        dby += d\n"
+            "        da = (Wy.T @ d + later) * (1 - hs[t] ** 2)\n        dWx += da @ xs[t].T\n"
+            "        dWh += da @ hs[t - 1].T\n        dbh += da\n        later = Wh.T @ da\n"
+            "    return loss, dWx, dWh, dWy, dbh, dby, hs[len(inputs) - 1]\n"
+        ),
+        wrong=("later = Wh.T @ da", "later = Wh @ da"),
+        understood=("with axes of 4 for 30 and 5 for 40",),
+        most=1,
+    ),
+}
+
+
+@pytest.mark.parametrize("forms", [VECTORS, ORDERS, ARGUMENTS, RETURNED, LOSSES, NETWORKS])
 def test_functions_of_courses_are_understood(forms: dict[str, Form], tmp_path: Path) -> None:
     for number, form in enumerate(forms.values()):
         (folder := tmp_path / str(number)).mkdir()
@@ -191,6 +217,17 @@ def test_gradients_in_the_order_of_a_course_must_keep_to_it(tmp_path: Path) -> N
     text += "def affine_backward(dout, cache):\n    x, w = cache\n"
     text += "    dw, db, dx = x.T @ dout, dout.sum(0), dout @ w.T\n    return dx, dw, db\n"
     Form(text=text, wrong=("return dx, dw, db", "return dw, db, dx"), layer="affine").assert_understood(tmp_path)
+
+
+def test_shorter_lengths_keep_multiples_and_sums() -> None:
+    for lengths in ((10, 13, 40), (100, 63, 163), (50, 7, 57, 150), (1, 9)):
+        short = shortened(lengths)
+        assert {*short} == {1, *lengths}
+        assert len({*short.values()}) == len(short)
+        for one, other in itertools.product(lengths, lengths):
+            assert one + other not in short or 1 in (one, other) or short[one + other] == short[one] + short[other]
+            assert 4 * one not in short or one == 1 or short[4 * one] == 4 * short[one]
+    assert max(shortened((100, 63, 163)).values()) < 10
 
 
 #: Code that is not checked, by words of the reason.
