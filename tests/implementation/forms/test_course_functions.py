@@ -74,6 +74,20 @@ ORDERS = {
     ),
 }
 
+MATRICES = {
+    "loops over rows and columns": Form(
+        text=(
+            "def relu_forward(x):\n    n, d = x.shape\n    out = np.zeros_like(x)\n    for i in range(n):\n"
+            "        for j in range(d):\n            out[i, j] = max(0.0, x[i, j])\n    return out, x\n\n\n"
+            "def relu_backward(dout, x):\n    dx = np.zeros_like(x)\n    for i in range(len(x)):\n"
+            "        for j in range(len(x[i])):\n            dx[i, j] = dout[i, j] * (x[i, j] > 0)\n    return dx\n"
+        ),
+        wrong=("(x[i, j] > 0)", "(x[i, j] < 0)"),
+        most=7,
+        passed=3,
+    ),
+}
+
 ARGUMENTS = {
     "a generator": Form(
         text=(
@@ -205,7 +219,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("forms", [VECTORS, ORDERS, ARGUMENTS, RETURNED, LOSSES, NETWORKS])
+@pytest.mark.parametrize("forms", [VECTORS, ORDERS, MATRICES, ARGUMENTS, RETURNED, LOSSES, NETWORKS])
 def test_functions_of_courses_are_understood(forms: dict[str, Form], tmp_path: Path) -> None:
     for number, form in enumerate(forms.values()):
         (folder := tmp_path / str(number)).mkdir()
