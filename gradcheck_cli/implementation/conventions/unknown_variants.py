@@ -54,7 +54,8 @@ def _of_scores(reading: Reading) -> Iterator[Reading]:
     for title, probabilities in _PROBABILITIES.items():
 
         def encoding(given: Mapping[str, Any], probabilities: Any = probabilities) -> dict[str, Any]:
-            return {others[0]: probabilities(given[others[0]])}
+            scores = given.get(others[0])
+            return {others[0]: probabilities(scores)} if isinstance(scores, np.ndarray) and scores.ndim else {}
 
         note = f"the gradient in the scores of which {others[0]} is the {title}"
         without = Found(without=tuple(name for name in reading.order if name != others[0]))
@@ -62,8 +63,8 @@ def _of_scores(reading: Reading) -> Iterator[Reading]:
 
 
 def _softmax(scores: Array, axis: int) -> Array:
-    shares = np.exp(scores - scores.max(axis=axis, keepdims=True)) if scores.ndim else np.ones_like(scores)
-    return np.asarray(shares / shares.sum(axis=axis, keepdims=True)) if scores.ndim else shares
+    shares = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=axis, keepdims=True))
 
 
 _PROBABILITIES: Mapping[str, Callable[[Array], Array]] = {
