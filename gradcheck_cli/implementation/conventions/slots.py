@@ -166,7 +166,7 @@ def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value:
 
 def generator_for(parameter: inspect.Parameter) -> Slot | None:
     """Return the slot of an argument for a generator of random numbers, also of one that is None by default."""
-    is_one = word(parameter.name) in _GENERATORS and parameter.default in (EMPTY, None)
+    is_one = word(parameter.name) in _GENERATORS and (parameter.default is EMPTY or parameter.default is None)
     numpys = np.random.random.__self__  # type: ignore[attr-defined]
     return slot_for(parameter, SlotKind.CONSTANT, value=numpys) if is_one else None
 
