@@ -100,10 +100,10 @@ def _named_order(reading: Reading) -> list[str]:
     What takes a cotangent and a cache alone, in the form of a course, has to keep to the order of the layer.
     """
     is_own = reading.held or any(slot.kind not in (SlotKind.COTANGENT, SlotKind.CACHE) for slot in reading.backward)
-    is_function = reading.code.cls is None and callable(reading.code.backward)
-    if not (is_function and is_own and reading.layer.reference):
+    backward = reading.code.backward
+    if reading.code.cls is not None or not callable(backward) or not is_own or not reading.layer.reference:
         return []
-    labels = [one for one in returned_names(reading.code.backward) if word(one) not in FILLED_GRADIENTS]
+    labels = [one for one in returned_names(backward) if word(one) not in FILLED_GRADIENTS]
     left = [name for name in reading.inputs if name not in reading.held]
     words = reading.vocabulary.inputs
     meant = [next((n for n in left if any(is_gradient_name(one, c) for c in words[n])), "") for one in labels]

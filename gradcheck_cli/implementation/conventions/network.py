@@ -198,8 +198,8 @@ class Network:
     @contextlib.contextmanager
     def _globals_of(self, holder: Any) -> Iterator[None]:
         """Put the values that are held in place of the globals for a block."""
-        main: Any = self.steps["loss"].function
-        read = [name for name in (main.__code__.co_names if self.globals else ()) if type(self.module.get(name)) is int]
+        names = [name for step in self.steps.values() for name in step.function.__code__.co_names if self.globals]
+        read = [name for name in names if type(self.module.get(name)) is int]
         before: Any = {name: self.module[name] for name in (*self.globals, *read)}
         module: Any = self.module
         module.update({name: self._lengths.get(n, n) if name in read else holder[name] for name, n in before.items()})
