@@ -61,7 +61,7 @@ def forward_by_name(
             left.remove(unnamed.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    named |= _filled_or_kept([p for p in parameters if named[p.name] is None], layer)
+    named |= _filled_or_kept([p for p in parameters if named[p.name] is None or p.default is None], layer)
     unknown = [p for p in parameters if named[p.name] is None]
     if vocabulary.packing and {*left} >= {*vocabulary.parameters}:  # one argument may hold all weights
         holders = [p for p in parameters if may_hold_weights(p, named[p.name])]
@@ -94,7 +94,9 @@ def _with_lookups(function: Callable[..., Any], slot: Slot | None) -> Slot | Non
 def _filled_or_kept(parameters: list[inspect.Parameter], layer: Layer) -> dict[str, Slot]:
     """Find what forward is given to fill with its output, and the state that it is given, such as running means."""
     found = {
-        p.name: slot_for(p, SlotKind.FILLED, layer.outputs[0]) for p in parameters if word(p.name) in FILLED_OUTPUTS
+        p.name: slot_for(p, SlotKind.FILLED, layer.outputs[0])
+        for p in parameters
+        if word(p.name) in FILLED_OUTPUTS and p.default is p.empty
     }
     state = {called: key for key in layer.state for called in state_names(key)}
     kept = {p.name: slot_for(p, SlotKind.ENTRY, state[word(p.name)]) for p in parameters if word(p.name) in state}
@@ -155,8 +157,9 @@ def backward_by_name(
 
 
 def _choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect.Parameter]:
-    """Choose, among arguments of backward that nothing else explains, the gradients that come in."""
-    named = [p for p in free if is_cotangent(p.name)]
+    """Choose, among arguments of backward that nothing else explains, the gradients that come in: gb beside b."""
+    beside = {f"g{p.name}" for p in free}
+    named = [p for p in free if is_cotangent(p.name) or p.name in beside]
     others = [p for p in free if word(p.name) not in PROBABLE_CACHES] or free
     chosen = named[:count]
     chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []

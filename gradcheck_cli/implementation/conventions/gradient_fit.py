@@ -86,12 +86,30 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 
 
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
-    """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
+    """List the orders in which gradients may be returned: the layer's, the arguments', parameters first, as named."""
     inputs = reading.inputs
     own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs if name in inputs]
     kept = list(reading.kept)
-    orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
+    orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept], _named_order(reading) or inputs)
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
+
+
+def _named_order(reading: Reading) -> list[str]:
+    """Return the order in which functions name the gradients that they return: `return dW, db, dx`; [] for none.
+
+    What takes a cotangent and a cache alone, in the form of a course, has to keep to the order of the layer.
+    """
+    is_own = reading.held or any(slot.kind not in (SlotKind.COTANGENT, SlotKind.CACHE) for slot in reading.backward)
+    backward = reading.code.backward
+    if reading.code.cls is not None or not callable(backward) or not is_own or not reading.layer.reference:
+        return []
+    labels = [one for one in returned_names(backward) if word(one) not in FILLED_GRADIENTS]
+    left = [name for name in reading.inputs if name not in reading.held]
+    words = reading.vocabulary.inputs
+    meant = [next((n for n in left if any(is_gradient_name(one, c) for c in words[n])), "") for one in labels]
+    others = iter([name for name in left if name not in meant])
+    order = [name or next(others, "") for name in meant] if any(meant) and len(labels) <= len(left) else []
+    return [*order, *reading.held] if order else []
 
 
 def right_gradients(reading: Reading) -> int:
@@ -134,8 +152,8 @@ class GradientFit(NamedTuple):
     unused: int = 0  #: places along the axes of what a class keeps where its gradient is zero throughout
 
 
-def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> GradientFit:
-    """Tell how well a reading does in a case; with `slope`, whether the gradients are right."""
+def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True, divided: float = 1) -> GradientFit:
+    """Tell how well a reading does in a case; with `slope`, whether the gradients are right, divided by a number."""
     runs = fits = False
     try:
         problem = with_kept(reading, problem)
@@ -161,6 +179,8 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
         if not slope:
             kept = [np.asarray(gradients[name]) for name in reading.found.kept] if fits else []
             return GradientFit(runs, fits, unused=sum(map(_count_unused, kept)))
+        if fits and divided != 1:
+            gradients = {name: np.asarray(gradients[name]) / divided for name in names}
         agrees = fits and slope_agrees(run, adopted, gradients, names)
         several = fitting if reading.code.cls else []
         right = sum(agrees or slope_agrees(run, adopted, gradients, (name,)) for name in several)

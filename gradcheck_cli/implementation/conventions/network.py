@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -39,6 +40,10 @@ from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     import inspect
+
+
+#: Elements of parameters with which the derivatives of a loss take some seconds; and blocks in an axis, such as gates.
+_MANY, _BLOCKS = 300, (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class Network:
         if isinstance(self.maker, type) and self.maker is not dict:
             return f"network {write_call(self.name, self.sizes)}.{', .'.join(calls)}"
         kept = f"the globals {join_names(self.globals)}" if self.globals else ""
+        cut = [f"{short} for {length}" for length, short in self._lengths.items() if short != length]
+        kept += f", with axes of {join_names(cut)}" if cut else ""
         kept = kept or (write_call(self.maker.__name__, self.sizes) if self.maker is not dict else "")
         return ", ".join(calls) + (f", with parameters of {kept}" if kept else "")
 
@@ -123,6 +130,14 @@ class Network:
         names = returned_names(self.steps["forward"].function) if "forward" in self.steps else ()
         return names if len(names) > 1 and all(names) else ()
 
+    @cached_property
+    def _lengths(self) -> dict[int, int]:
+        """The lengths of the axes of globals, and those that they have here, if there are many elements."""
+        shapes = [np.shape(self.module[name]) for name in self.globals]
+        is_large = sum(map(math.prod, shapes)) > _MANY
+        lengths = {*itertools.chain(*shapes)}
+        return shortened(lengths) if is_large else dict(zip(lengths, lengths, strict=True))
+
     def _role(self, name: str) -> Role | None:
         roles = (self.given, *(step.roles for step in self.steps.values()))
         return next((own[name] for own in roles if name in own), None)
@@ -148,7 +163,8 @@ class Network:
     def _make(self, **given: object) -> Any:
         """Make what holds the parameters."""
         if self.globals:
-            return {name: np.array(self.module[name]) for name in self.globals}
+            arrays = {name: np.array(self.module[name]) for name in self.globals}
+            return {name: one[tuple(slice(self._lengths[n]) for n in one.shape)] for name, one in arrays.items()}
         return self.maker(**{p.name: _as_wanted(p, given[p.name]) for p in self.sizes if p.name in given})
 
     def _forward(self, loss: Step, holder: Any, given: dict[str, object]) -> tuple[Any, object]:
@@ -182,13 +198,28 @@ class Network:
     @contextlib.contextmanager
     def _globals_of(self, holder: Any) -> Iterator[None]:
         """Put the values that are held in place of the globals for a block."""
-        before: Any = {name: self.module[name] for name in self.globals}
+        names = [name for step in self.steps.values() for name in step.function.__code__.co_names if self.globals]
+        read = [name for name in names if type(self.module.get(name)) is int]
+        before: Any = {name: self.module[name] for name in (*self.globals, *read)}
         module: Any = self.module
-        module.update({name: holder[name] for name in before})
+        module.update({name: self._lengths.get(n, n) if name in read else holder[name] for name, n in before.items()})
         try:
             yield
         finally:
             module.update(before)
+
+
+def shortened(lengths: Iterable[int]) -> dict[int, int]:
+    """Return short lengths in place of others, in which what is a multiple or the sum of two others stays that."""
+    found, own = {1: 1}, itertools.count(4)  # as many as there are classes of labels
+    for length in sorted({*lengths} - {1}):
+        ratios = [length // one for one in found if 1 < one < length and length % one == 0]
+        sums = [one for one in found if one > 1 and length - one in found and length - one > 1]
+        if ratios and ratios[0] in _BLOCKS:
+            found[length] = ratios[0] * found[length // ratios[0]]
+        else:
+            found[length] = found[sums[0]] + found[length - sums[0]] if sums else next(own)
+    return found
 
 
 def _number_of(returned: object, name: str) -> tuple[Any, list[object]]:

@@ -18,7 +18,7 @@ from gradcheck_cli.implementation.conventions.slots import CACHES, LEARNING_RATE
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.numeric.arrays import Array
 
-DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
+DATA = words("x{,s,batch,train,b} input{,s,data} data{,set} feature{,s} image{,s} batch{,x} inp sample{,s}")
 TARGETS = words("y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired")
 OUTPUTS = words(
     "ps al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.by_name import backward_by_name, forward_by_name
 from gradcheck_cli.implementation.conventions.slots import (
+    CACHES,
     EMPTY,
     LABELS,
     VARIABLE,
@@ -26,6 +27,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     signature_of,
     slot_for,
     takes,
+    with_meaning,
     with_other_flags,
     write_call,
 )
@@ -71,7 +73,7 @@ def backward_slots(
         return [*spread, *in_order] or _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
     parameters = parameters_of(function)
     if not layer.loss:
-        refuse_labels(name_of(function), parameters)
+        refuse_labels(name_of(function), parameters, {slot.name for slot in forward})
     found = _slopes(parameters, layer, vocabulary)
     try:
         by_name = backward_by_name(parameters, name_of(function), vocabulary, layer, forward)
@@ -85,6 +87,14 @@ def backward_slots(
             found.append(tuple(replace(s, kind=SlotKind.CACHE, key="") if s in others else s for s in by_name))
         found.append(by_name)
     found = _distinct([*found, *in_order])
+    if not has(SlotKind.CONTEXT, forward):
+        kept = {f"{word(name)}{word(s.name)}": s.key for s in forward if s.kind is SlotKind.INPUT for name in CACHES}
+        found += [
+            with_meaning(slots, s.name, SlotKind.INPUT, key=kept[word(s.name)], value=None)  # `cache_x` may be x
+            for slots in found
+            for s in slots
+            if s.kind is SlotKind.CACHE and word(s.name) in kept
+        ]
     if not has(SlotKind.CONTEXT, forward) and len(layer.inputs) == 1:
         found += [other for slots in found for other in _with_input(slots, layer.inputs[0])]
     found += [other for slots in found for other in with_other_flags(slots, forward)]
@@ -234,15 +244,18 @@ def in_order(function: Callable[..., Any], keys: list[tuple[str, SlotKind]], con
     return None if left else tuple(found)
 
 
-def refuse_labels(name: str, parameters: list[inspect.Parameter]) -> None:
+def refuse_labels(name: str, parameters: list[inspect.Parameter], ahead: Collection[str] = ()) -> None:
     """Refuse a backward pass that takes labels and no cotangent: `softmax_backward(A, Y)` is that of a loss.
+
+    With a cache it is one if forward takes the labels too, one of `ahead`: `rnn_backward(X, Y, parameters, cache)`.
 
     Raises:
         MisfitError: it is one.
     """
     required = [p for p in parameters if p.default is EMPTY]
     labels = [p.name for p in required if word(p.name) in LABELS]
-    if labels and len(required) > 1 and not any(is_cotangent(p.name) or is_context(p.name) for p in required):
+    is_told = any(is_cotangent(p.name) or (is_context(p.name) and not {*labels} & {*ahead}) for p in required)
+    if labels and len(required) > 1 and not is_told:
         called = write_call(name, required)
         raise MisfitError(f"`{called}` takes no cotangent but `{labels[0]}`, as the gradient of a loss does")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,14 +26,10 @@ def has_cache(reading: Reading, returned: object) -> bool:
 def outputs_in(reading: Reading, returned: object, context: Context | None) -> tuple[list[object], object]:
     """Tell the outputs of forward from its cache."""
     count = len(reading.outputs)
-    returned = reading.joined(reading.outputs[0], returned)
+    returned = reading.joined(reading.outputs[0], with_cache_last(returned))
     several = list(returned) if isinstance(returned, tuple | list) else [returned]
     if reading.code.backward is None:
-        if len(several) < 2:
-            _refuse(reading, returned)
-        number, *gradients = number_first(several)
-        nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
-        return [as_array(number)], gradients[0] if nested else gradients
+        return _number_and_gradients(reading, returned, several)
     if reading.output_at:
         if len(several) <= reading.output_at:
             _refuse(reading, returned)
@@ -64,6 +60,24 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         _refuse(reading, returned)
     number = reading.layer.loss or not reading.layer.reference
     return list(map(as_array, several[:count])) if number else several[:count], cache
+
+
+def _number_and_gradients(reading: Reading, returned: object, several: list[object]) -> tuple[list[object], object]:
+    """Tell a number from its gradients; a number beside them, such as an accuracy, is no gradient of scores."""
+    if len(several) < 2:
+        _refuse(reading, returned)
+    number, *gradients = number_first(several)
+    if reading.layer.reference:
+        gradients = [one for one in gradients if not isinstance(one, int | float | np.number)] or gradients
+    nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
+    return [as_array(number)], gradients[0] if nested else gradients
+
+
+def with_cache_last(returned: Any) -> Any:
+    """Return what is in a dictionary of an output and a cache as a pair; anything else as it is."""
+    keys = sorted(returned, key=lambda key: is_context(str(key))) if isinstance(returned, dict) else []
+    is_pair = len(keys) == 2 and is_context(str(keys[1])) and isinstance(returned[keys[0]], np.ndarray)
+    return tuple(returned[key] for key in keys) if is_pair else returned
 
 
 def number_first(returned: list[object]) -> list[object]:

@@ -242,6 +242,8 @@ class _Run:
             like = values.inputs.get(slot.key)
             if slot.key in self.reading.outputs:
                 layer = self.reading.layer
+                if tuple(call.inputs) != layer.inputs:  # its parameters come in other arrays: what they give is unknown
+                    raise NotExpressibleError(f"it is given an array `{slot.name}` to fill, of which no size is known")
                 given = [fresh(call.parameters or {})] if layer.param else []
                 like = self.reading.give(slot.key, layer.functions[0](*call.inputs.values(), *given)[0])
             zeros = np.zeros_like(np.asarray(like)).view(WrittenArray)

@@ -9,6 +9,8 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
@@ -48,6 +50,8 @@ INDIFFERENT: dict[str, object] = {
     **dict.fromkeys(("verbose", "debug"), False),
     **dict.fromkeys(("seed", "randomstate"), 0),
 }
+#: What a generator of random numbers is called. Code is given NumPy's global one, which is seeded before each call.
+_GENERATORS = ("rng", "generator", "prng", "rs")
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
 
@@ -160,9 +164,18 @@ def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value:
     )
 
 
+def generator_for(parameter: inspect.Parameter) -> Slot | None:
+    """Return the slot of an argument for a generator of random numbers, also of one that is None by default."""
+    is_one = word(parameter.name) in _GENERATORS and (parameter.default is EMPTY or parameter.default is None)
+    numpys = np.random.random.__self__  # type: ignore[attr-defined]
+    return slot_for(parameter, SlotKind.CONSTANT, value=numpys) if is_one else None
+
+
 def classify(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Iterable[str]) -> Slot | None:
     """Say what an argument stands for, by its name; None if the name says nothing."""
     name, reduced = parameter.name, word(parameter.name)
+    if generator := generator_for(parameter):
+        return generator
     if reduced in BIAS_FLAGS and isinstance(parameter.default, bool):
         return slot_for(parameter, SlotKind.CONSTANT, value=True)
     for key in inputs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum
@@ -41,6 +42,7 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, word
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.text.names import join_names
 
 Given = Callable[[Problem], Problem]
@@ -105,7 +107,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         in_order = ordered(reading) if fit is Fit.REPRODUCES else None
         if in_order and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=in_order, fit=fit)
-        if fit is Fit.REPRODUCES and found.reading is reading:
+        if fit >= Fit.SHAPE and found.reading is reading:
             found = replace(found, backward_raises=right_gradients(reading) == RAISES)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=ordered(found.reading) or found.reading)
@@ -157,6 +159,22 @@ def agreeing(readings: Iterable[Reading], case: Case) -> Reading | None:
         return next((one for one in studied if fit_of(one, case, problem)[2]), None)
 
 
+def multiple_in_scores(readings: Iterable[Reading], case: FunctionCase) -> tuple[Reading, int] | None:
+    """Return the reading in which the gradient is that in scores, but for a number of elements; None if it is in none.
+
+    A loss that is a mean over samples is often written together with `p - y`, which is divided by nothing.
+    """
+    for reading in (one for one in readings if one.encoding):
+        shape = case.shape.get(reading.order[0], ())
+        tried = replace(case, labels=dict.fromkeys(case.labels, (shape, 0))) if len(shape) > 1 else case
+        problem = LAYERS["function"].problem(tried)
+        for count in sorted({*shape, math.prod(shape)} - {1}):
+            with quiet(), generators_kept(problem):
+                if fit_of(reading, tried, problem, divided=count).agrees:
+                    return reading, count
+    return None
+
+
 def _is_doubtful(reading: Reading) -> bool:
     """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
 
@@ -194,7 +212,7 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
         SAMPLES in layout.there.split() for layout in reading.layouts.values() if SAMPLES in layout.here.split()
     )
     if has_axis:
-        return best.fit is Fit.REPRODUCES and (best.reading.updates or best.backward_raises)
+        return (best.fit is Fit.REPRODUCES and best.reading.updates) or best.backward_raises
     return best.fit is not Fit.SHAPE
 
 

@@ -28,6 +28,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     SlotKind,
     Slots,
     classify,
+    generator_for,
     has,
     is_context,
     is_cotangent,
@@ -74,7 +75,9 @@ def unknown_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) ->
 def forward_slots(parameters: list[inspect.Parameter], settings: Mapping[str, Slot] = MappingProxyType({})) -> Slots:
     """Take each argument of forward for an input, but for a context and for settings."""
     return tuple(
-        settings.get(p.name) or slot_for(p, SlotKind.CONTEXT if is_context(p.name) else SlotKind.INPUT, p.name)
+        settings.get(p.name)
+        or generator_for(p)
+        or slot_for(p, SlotKind.CONTEXT if is_context(p.name) else SlotKind.INPUT, p.name)
         for p in parameters
     )
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
@@ -13,6 +17,7 @@ from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, is_context, with_meaning, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.numeric.arrays import Array
 
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
 
@@ -33,10 +38,40 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
     yield from (one for reading in named for one in _of_some_inputs(reading, len(labels)))
     for reading in named:
         yield from (replace(reading, backward=one) for one in with_other_flags(reading.backward, reading.forward))
+    yield from (one for reading in named for one in _of_scores(reading))
     for reading in named:  # a dictionary of gradients may be that of the parameters alone
         held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
         if len(held) > 1 and others and len(labels) == 1 and not reading.found.without:
             yield replace(reading, order=held, found=Found(without=tuple(others)))
+
+
+def _of_scores(reading: Reading) -> Iterator[Reading]:
+    """Yield the readings in which the gradient of a loss of probabilities is that in the scores before them: p - y."""
+    names = [slot.key for slot in reading.forward if slot.kind is SlotKind.INPUT and not slot.has_default]
+    others = [name for name in names if word(name) not in LABELS]
+    if reading.code.backward is None or reading.has_cotangent or len(names) != 2 or len(others) != 1:
+        return
+    for title, probabilities in _PROBABILITIES.items():
+
+        def encoding(given: Mapping[str, Any], probabilities: Any = probabilities) -> dict[str, Any]:
+            scores = given.get(others[0])
+            return {others[0]: probabilities(scores)} if isinstance(scores, np.ndarray) and scores.ndim else {}
+
+        note = f"the gradient in the scores of which {others[0]} is the {title}"
+        without = Found(without=tuple(name for name in reading.order if name != others[0]))
+        yield replace(reading, order=(others[0],), found=without, encoding=encoding, notes=(*reading.notes, note))
+
+
+def _softmax(scores: Array, axis: int) -> Array:
+    shares = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=axis, keepdims=True))
+
+
+_PROBABILITIES: Mapping[str, Callable[[Array], Array]] = {
+    "softmax": partial(_softmax, axis=-1),
+    "softmax of columns": partial(_softmax, axis=0),
+    "sigmoid": lambda scores: np.asarray(1 / (1 + np.exp(-scores))),
+}
 
 
 def _of_output(reading: Reading) -> Iterator[Reading]:

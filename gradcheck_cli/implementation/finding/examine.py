@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.both_passes import expanded, is_written, needs_adapter
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
-from gradcheck_cli.implementation.conventions.trial import agreeing
+from gradcheck_cli.implementation.conventions.trial import agreeing, multiple_in_scores
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Identified, identify_layer, is_base
 from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of, source_of
@@ -20,6 +21,7 @@ from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.function import FunctionCase
 
 _NARROW = "float32"  #: the dtype of code that is checked in no other: of float64 it would be told to keep it
 
@@ -110,9 +112,8 @@ def _try_shapes(offer: Offer, found: Candidate) -> _Tried | None:
         return _Tried(reason=why, right=True)
     if cases:
         reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0])
-        if reading is None and (size := size_read(objects)):
-            why = f"it reads {size} from the file, with which alone its gradient can be right; make that an argument"
-            return _Tried(reason=f"{why}, or give shapes that go with it: {_command_for(offer)}")
+        if reading is None and (why := _why_none_agrees(offer, objects, cases[0])):
+            return _Tried(reason=why)
         return _Tried(cases=cases, right=reading is not None, unread=reading.unread if is_class and reading else ())
     if found.makes_instances and is_base(found):
         return None
@@ -127,6 +128,19 @@ def _try_shapes(offer: Offer, found: Candidate) -> _Tried | None:
     if len(objects) == 1:
         make = "--adapter FILE.py:make, where make(cls) returns an instance, and --shape for what forward takes"
     return _Tried(reason=f"{why}; give an example: gradcheck function {offer.spec} {make}")
+
+
+def _why_none_agrees(offer: Offer, objects: tuple[Any, ...], case: FunctionCase) -> str:
+    """Say why a gradient is right in no shapes, though it may be in use; "" if nothing speaks for that."""
+    if found := multiple_in_scores(readings_of(objects, LAYERS["function"]), case):
+        reading, count = found
+        shape = " x ".join(map(str, case.shape[reading.order[0]]))
+        why = f"it returns {reading.notes[-1]}, but {count} times that for predictions of {shape}"
+        return f"{why}: divide it as {reading.code.name('forward')} divides, or sum there"
+    if size := size_read(objects):
+        why = f"it reads {size} from the file, with which alone its gradient can be right; make that an argument"
+        return f"{why}, or give shapes that go with it: {_command_for(offer)}"
+    return ""
 
 
 def _try_network(offer: Offer, network: Network) -> _Tried | None:

@@ -12,6 +12,7 @@ from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, SIZE,
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 _LABELS = {"Y", *LABEL_NAMES, *words("ys truelabels idx index indices words ids tokens")}
+_INDICES = ("Idx", "_idx", "Index", "_index", "_ids")
 NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
@@ -80,7 +81,7 @@ def kinds_of(slot: Slot) -> list[Kind]:
         return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
     if is_data(slot):
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
-    if name in _LABELS:
+    if name in _LABELS or slot.name.endswith(_INDICES):
         return [*LABELS, *ARRAYS]
     if name in NUMBER_NAMES or slot.whole or (len(slot.name) > 1 and SIZE.match(slot.name)):
         return [*NUMBERS, *ARRAYS]

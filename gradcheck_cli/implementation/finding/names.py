@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 
 from gradcheck_cli.implementation.conventions.both_passes import part_of
 from gradcheck_cli.implementation.vocabulary.lookup import known_words
+from gradcheck_cli.implementation.vocabulary.vocabulary import words
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
-GRADIENTS = {"grad", "grads", "gradient", "gradients", "vjp", "pullback", "derivative", "deriv", "prime", "delta"}
+GRADIENTS = {*words("grad{,s} gradient{,s} vjp pullback derivative der{,iv} prime delta")}
 _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
     *GRADIENTS,

@@ -113,7 +113,7 @@ class _Search(Probe):
         """Yield guesses to begin with, and whether what is wrong is wrong for them.
 
         All lengths are equal, or one of the last layer, which is a size, and of the targets. Arrays that go with
-        parameters of fixed shapes may have a length of those. The last may be one sample, a column.
+        parameters of fixed shapes may have a length of those. The last may be one sample, a column; or one bias.
         """
         guess = self.all_equal(kinds)
         equal, sizes = guess.lengths, [(i, kinds[i].rank - 1) for i in guess.numbers("size", "tuple")]
@@ -123,7 +123,10 @@ class _Search(Probe):
         starts = [(lengths, True) for lengths in (equal, *fixed)]
         starts += [({**equal, target: 1}, True) for target in targets if kinds[target[0]].rank > 1]
         starts += [({**equal, size: 1, target: 1}, size == sizes[-1]) for size in reversed(sizes) for target in targets]
-        starts += [({**lengths, **dict.fromkeys(columns, 1)}, False) for lengths in (equal, *fixed)]
+        single = [(i, 0) for i in guess.numbers("array") if kinds[i].rank == 1 == kinds_of(self.slots[i])[0].rank]
+        starts += [
+            ({**each, **dict.fromkeys(ones, 1)}, False) for ones in (columns, single) for each in (equal, *fixed)
+        ]
         yield from ((replace(guess, lengths=lengths), is_telling) for lengths, is_telling in starts)
 
     def case(self, guess: Guess) -> FunctionCase:

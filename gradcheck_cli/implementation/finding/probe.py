@@ -21,7 +21,7 @@ from gradcheck_cli.implementation.conventions.gradient_fit import fit_of
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.kept_arrays import studied_of
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.returned import number_first
+from gradcheck_cli.implementation.conventions.returned import number_first, with_cache_last
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
@@ -161,7 +161,7 @@ class Probe:
         try:
             if self.is_class:
                 return self._forward_in(self.case(guess), (self.slots[moved].key,) if moved >= 0 else ())
-            returned = reading.code.function("forward", None)(*arguments.args, **arguments.kwargs)
+            returned = with_cache_last(reading.code.function("forward", None)(*arguments.args, **arguments.kwargs))
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
             pass_on_interrupt(error)
             return None

@@ -236,7 +236,9 @@ class _Search(TargetProbe):
         exchanged = dict(zip(lengths, [length + 1 for length in reversed(lengths)], strict=True))
         varied = [{axis: exchanged.get(length, 1) for axis, length in axes}]
         if not guess.numbers("labels"):
-            varied += [{axis: 1 if length == one else length for axis, length in axes} for one in lengths]
+            classes = {guess.lengths[i, 1] for i in guess.numbers("one-hot")}  # of one class, there is nothing to tell
+            single = [one for one in lengths if one not in classes]
+            varied += [{axis: 1 if length == one else length for axis, length in axes} for one in single]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in guess.kinds)
         doubled = {axis: 2 * length for axis, length in axes}  # such as features of two heads
         tries = [replace(guess, kinds=more), replace(guess, kinds=more, lengths=doubled)] if more != guess.kinds else []
