@@ -40,12 +40,11 @@ class Context(WrittenDict):
         """Keep values as `saved_tensors`."""
         self.saved_tensors = values
 
-    @property
-    def saved_variables(self) -> tuple[object, ...]:
-        """The old name of `saved_tensors`."""
-        return self.saved_tensors
-
-    saved_values = saved_variables  #: the name in small engines made for teaching
+    def __getattr__(self, name: str) -> Any:
+        """Return what was saved, under whatever name small engines have for that: `_saved`, `get_saved_tensors()`."""
+        if name.startswith("__") or "saved" not in name:
+            raise AttributeError(f"'Context' object has no attribute {name!r}")
+        return (lambda: self.saved_tensors) if name.startswith("get") else self.saved_tensors
 
     def ignore(self, *_: object) -> None:
         """Do nothing: PyTorch's notes on inputs and outputs, and what is for forward mode, change no gradient."""

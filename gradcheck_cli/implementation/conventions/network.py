@@ -20,10 +20,10 @@ from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import attributes, stored_output
 from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.network_steps import OUTPUTS, Role, Step, is_penalty
+from gradcheck_cli.implementation.conventions.optimizer import LEARNING_RATE
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
-    LEARNING_RATE,
     Slot,
     SlotKind,
     is_cotangent,

@@ -168,8 +168,8 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
-        if reading.averages and isinstance(returned, np.ndarray):
-            returned = returned.mean()
+        if reading.reduced and isinstance(returned, np.ndarray):
+            returned = reading.reduced(returned)
         if returned is None and values.filled:
             returned = np.array(next(iter(values.filled.values())))
         outputs, cache = outputs_in(reading, returned, values.context)
@@ -251,6 +251,7 @@ class _Run:
             cache=call.cache,
             cotangents={name: reading.give(name, part) for name, part in parts},
             output=call.output,
+            rate=1.0,  # by which code may multiply a gradient that it keeps
         )
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE
+from gradcheck_cli.implementation.conventions.optimizer import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -21,24 +21,8 @@ _ACTIVATION = re.compile(
     r"^(act(ivation)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
 )
 _SLOPE = re.compile(r"prime|deriv(ative)?|der(?=f|$)|grad(ient)?|^d(?=act)")
-OPTIMIZERS, _INITIALIZERS = ("optimizer", "optim", "opt"), ("initializer", "init", "weightinitializer", "weightinit")
+_INITIALIZER = re.compile(r"^(w|b|weights?|bias)?(init(ial(izer|izes?|isation|ization))?)(f|fn|func|function)?$")
 _NAMES = ("sigmoid", "relu")  #: of activations, where those are given by name
-
-
-class Optimizer:
-    """Any optimizer: called by whatever name with a parameter and its gradient, it returns the parameter updated."""
-
-    learning_rate = lr = LEARNING_RATE
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        """Subtract a gradient from a parameter."""
-        arrays = [value for value in (*given, *named.values()) if isinstance(value, np.ndarray)]
-        return arrays[0] - LEARNING_RATE * arrays[1] if len(arrays) > 1 else None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
 
 
 def initialize(*shape: Any) -> Any:
@@ -66,7 +50,7 @@ def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]
     words = {p.name: word(p.name) for p in parameters}
     required = [p.name for p in parameters if p.default is p.empty]
     fixed: dict[str, object] = {name: Optimizer() for name in required if words[name] in OPTIMIZERS}
-    fixed |= {name: initialize for name in required if words[name] in _INITIALIZERS}
+    fixed |= {name: initialize for name in required if _INITIALIZER.match(words[name])}
     activations = [name for name in required if _ACTIVATION.search(words[name])]
     slopes = [
         p.name

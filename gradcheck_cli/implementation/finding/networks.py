@@ -56,6 +56,8 @@ def _class_network(cls: type) -> Network | None:
     loss, backward = method(_LOSSES), method((*BACKWARDS, *_GRADIENTS))
     forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
+        if not _may_keep_parameters(cls):  # a loss, of which the gradient is that of its inputs
+            return None
         loss, forward = forward, None
     forward = forward and with_data(forward)
     maker = inspect.getattr_static(cls, "__init__", None)
@@ -72,6 +74,13 @@ def _class_network(cls: type) -> Network | None:
     roles = given.roles if given and not loss else {}
     passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
     return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(_sizes(cls)), given=passed, losses=losses)
+
+
+def _may_keep_parameters(cls: type) -> bool:
+    """Tell whether a constructor uses anything of its file, such as NumPy or a layer, but for base classes."""
+    makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
+    codes = [(one.__code__.co_names, one.__globals__) for one in makers if inspect.isfunction(one)]
+    return any(space.get(name, cls) not in cls.__mro__ for names, space in codes for name in names)
 
 
 def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:

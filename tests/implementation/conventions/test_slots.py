@@ -260,7 +260,8 @@ def test_a_context_is_a_dictionary_and_a_list() -> None:
     with pytest.raises(KeyError):
         named["y"]
     named.save_for_backward(3)
-    assert (named.saved_values, named.is_filled) == ((3,), True)
+    assert (named.saved_values, named.get_saved(), named.is_filled) == ((3,), (3,), True)
+    assert not hasattr(named, "kept")
 
 
 #: What is left beside the cotangent is the cache, whatever its name.

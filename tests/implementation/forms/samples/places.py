@@ -104,6 +104,20 @@ SAMPLES = [
         ),
         wrong=("y**2", "y"),
     ),
+    *(
+        Form(
+            shows="context",
+            layer="tanh",
+            text=(
+                "class Tanh:\n    @staticmethod\n    def forward(ctx, x):\n        y = np.tanh(x)\n"
+                "        ctx.save_for_backward(y)\n        return y\n\n"
+                f"    @staticmethod\n    def backward(ctx, grad_output):\n        (y,) = ctx.{saved}\n"
+                "        return grad_output * (1 - y**2)\n"
+            ),
+            wrong=("y**2", "y"),
+        )
+        for saved in ("_saved", "get_saved_tensors()")
+    ),
     Form(
         shows="halves",
         layer="relu",
