@@ -99,9 +99,8 @@ class Network:
 
     def _runs_before(self, loss: Step) -> bool:
         """Tell whether forward must be called before a loss, which may do that itself."""
-        return any(
-            step.takes(role) for step in (loss, self.steps.get("backward", loss)) for role in (Role.OUTPUT, Role.CACHE)
-        )
+        steps, left = (loss, self.steps.get("backward", loss)), (Role.OUTPUT, Role.CACHE)
+        return not loss.takes(Role.DATA) or any(step.takes(role) for step in steps for role in left)
 
     @cached_property
     def _arguments(self) -> list[inspect.Parameter]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.implementation.activation import SLOPE, slope_at_input, slope_at_output, tanh
 from gradcheck_cli.implementation.conventions.optimizer import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from inspect import Parameter
 
 _ACTIVATION = re.compile(
-    r"^(act(ivation)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
+    r"^(act(iv(ation|ator)?)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
 )
-_SLOPE = re.compile(r"prime|deriv(ative)?|der(?=f|$)|grad(ient)?|^d(?=act)")
 _INITIALIZER = re.compile(r"^(w|b|weights?|bias)?(init(ial(izer|izes?|isation|ization))?)(f|fn|func|function)?$")
 _NAMES = ("sigmoid", "relu")  #: of activations, where those are given by name
 
@@ -28,21 +28,6 @@ _NAMES = ("sigmoid", "relu")  #: of activations, where those are given by name
 def initialize(*shape: Any) -> Any:
     """Return random numbers in a shape, given as one tuple or as its lengths."""
     return np.random.standard_normal(shape[0] if isinstance(shape[0], tuple | list) else shape)  # noqa: NPY002  # seeded
-
-
-def tanh(x: Any, slope: Any = False, **flags: Any) -> Any:  # noqa: FBT002  # as people call it
-    """Return tanh, or its slope where a flag of whatever name asks for it."""
-    return slope_at_input(x) if slope is True or True in flags.values() else np.tanh(x)
-
-
-def slope_at_input(x: Any) -> Any:
-    """Return the slope of tanh, given its input."""
-    return 1 - np.tanh(x) ** 2
-
-
-def slope_at_output(y: Any) -> Any:
-    """Return the slope of tanh, given its output."""
-    return 1 - y * y
 
 
 def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]]:
@@ -55,9 +40,9 @@ def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]
     slopes = [
         p.name
         for p in parameters
-        if _SLOPE.search(words[p.name])
+        if SLOPE.search(words[p.name])
         and (p.default is p.empty or p.default is None)
-        and _ACTIVATION.search(_SLOPE.sub("", words[p.name]))
+        and _ACTIVATION.search(SLOPE.sub("", words[p.name]))
     ]
     if not activations:
         return {"": fixed}
@@ -66,6 +51,8 @@ def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]
         return fixed | dict.fromkeys(activations, activation) | dict.fromkeys(slopes, slope)
 
     first = f"with tanh for {activations[0]}"
+    at_output = f"{first} and its slope at its output"
     if slopes:
-        return {first: given(tanh), f"{first} and its slope at its output": given(tanh, slope_at_output)}
-    return {first: given(tanh), **{f"with {name} for {activations[0]}": given(name) for name in _NAMES}}
+        return {first: given(tanh()), at_output: given(tanh(), slope_at_output)}
+    found = {first: given(tanh()), at_output: given(tanh(slope_at_output))}
+    return found | {f"with {name} for {activations[0]}": given(name) for name in _NAMES}

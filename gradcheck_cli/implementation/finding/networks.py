@@ -64,7 +64,8 @@ def _class_network(cls: type) -> Network | None:
     given = step_of(maker, is_method=True) if inspect.isfunction(maker) else None
     data = [one for one in (forward, given) if one and one.takes(Role.DATA)]
     losses = _usual(backward, given) if forward and data else {}
-    if loss and not loss.takes(Role.DATA) and not (forward and data and loss.takes(Role.OUTPUT)):
+    is_after_forward = forward and data and loss and (loss.takes(Role.OUTPUT) or loss.takes(Role.TARGETS))
+    if loss and not loss.takes(Role.DATA) and not is_after_forward:
         loss = None
     if not (loss or losses) or (loss and backward is None and len(returned_names(loss.function)) < 2):
         return None

@@ -585,6 +585,22 @@ class Unit:
         return e * self.scale
 """
 
+_ACTIVATION_OBJECT = """\
+class Unit:
+    def __init__(self, n_in, n_out, activation):
+        self.M, self.act = np.random.randn(n_in, n_out), activation
+
+    def forward(self, x):
+        self.x, self.z = x, x @ self.M
+        self.a = self.act.{forward}
+        return self.a
+
+    def backward(self, dout):
+        e = {slope}
+        self.dM = self.x.T @ e
+        return e @ self.M.T
+"""
+
 _CALLED_AS_A_RATE = """\
 class Sine:
     def __init__(self, n):
@@ -604,6 +620,23 @@ FORMS = {
     "a cotangent that is called as a learning rate": (_CALLED_AS_A_RATE, ("(e * self.x)", "(eta * self.x)"), "x w"),
     "an activation and its slope": (_SLOPE_AT_INPUT, ("output_gradient *", "output_gradient +"), "input"),
     "a slope that is given the output": (_SLOPE_AT_OUTPUT, ("self.X.T @ e", "self.X.T @ dA"), "X M"),
+    "an object with a slope of its input": (
+        _ACTIVATION_OBJECT.format(forward="activate(self.z)", slope="dout * self.act.derivative(self.z)"),
+        ("e @ self.M.T", "2 * e @ self.M.T"),
+        "x M",
+    ),
+    "an object with a slope of its output": (
+        _ACTIVATION_OBJECT.format(forward="calc(self.z)", slope="dout * self.act.prime(self.a)"),
+        ("self.x.T @ e", "self.x.T @ dout"),
+        "x M",
+    ),
+    "a class with a backward pass": (
+        _ACTIVATION_OBJECT.format(forward="forward(self.z)", slope="self.act.backward(dout)").replace(
+            "activation\n", "activation()\n", 1
+        ),
+        ("self.x.T @ e", "self.x.T @ dout"),
+        "x M",
+    ),
     "an activation by its name": (_ACTIVATION_BY_NAME, ("(1 - self.a)", "(1 + self.a)"), "x scale"),
     "columns of a sequence": (_COLUMNS_OF_A_SEQUENCE, ("delta = self.V.T @ delta", "delta = self.V @ delta"), "U V"),
     "axes of length 1 left out": (_AXES_LEFT_OUT, ("e.sum(0)", "e.mean(0)"), "x W c"),
