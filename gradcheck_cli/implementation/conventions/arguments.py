@@ -155,6 +155,13 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
     return arguments
 
 
+def settings_in(slots: Iterable[Slot], arguments: Arguments) -> dict[str, object]:
+    """Return by their names what is no array and no context of the arguments of a call, or the defaults."""
+    given = {**dict(zip([slot.name for slot in slots], arguments.args, strict=False)), **arguments.kwargs}
+    others = [slot for slot in slots if slot.kind not in (SlotKind.INPUT, SlotKind.CONTEXT)]
+    return {slot.name: given.get(slot.name, slot.default) for slot in others}
+
+
 def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for each kind
     match slot.kind:
         case SlotKind.OMITTED:

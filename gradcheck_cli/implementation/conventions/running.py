@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.arguments import Values, fill, settings_in
 from gradcheck_cli.implementation.conventions.attributes import (
     attributes,
     gradient_places,
@@ -42,6 +42,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     times_cotangent,
 )
 from gradcheck_cli.implementation.conventions.slots import LABELS, Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.source import sets_on_context
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -274,8 +275,11 @@ class _Run:
         return any(isinstance(value, np.ndarray) and bool(np.isfinite(value).all()) for value in found.values())
 
     def _call_forward(self, instance: object, values: Values) -> object:
-        function = self.reading.code.function("forward", instance)
-        return fill(self.reading.forward, self.reading.forms, self.reading.vocabulary, values).call(function)
+        code, slots = self.reading.code, self.reading.forward
+        arguments = fill(slots, self.reading.forms, self.reading.vocabulary, values)
+        if values.context is not None and sets_on_context(code.written("forward")):
+            vars(values.context).update(settings_in(slots, arguments))
+        return arguments.call(code.function("forward", instance))
 
     def _context(self, values: Values) -> Context:
         """Make a context that says for each argument of forward whether it has a gradient."""

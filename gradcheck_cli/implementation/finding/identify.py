@@ -117,7 +117,10 @@ def _nearest(offer: Offer, candidate: Candidate, tries: list[Tried]) -> Identifi
     if not candidate.makes_instances:
         return Identified(layer=name, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
     is_open = reached < Fit.SHAPE or _lacks_gradients(best)
-    varies = known_words(name).varies or LAYERS[name].loss
+    has_settings = any(
+        slot.kind is SlotKind.OMITTED and isinstance(slot.default, float) for slot in best.reading.constructor
+    )
+    varies = known_words(name).varies or LAYERS[name].loss or has_settings  # a ParametricReLU(alpha=0.25) is no ReLU
     return None if is_open and is_base(candidate) else Identified(layer=name, open=is_open, varies=varies)
 
 

@@ -702,7 +702,21 @@ class CrossEntropy:
         self.dinputs = -y_true / dvalues / len(dvalues)
 """
 
+_OWN_RELU = """\
+class ParametricReLU:
+    def __init__(self, alpha=0.25):
+        self.alpha = alpha
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dout):
+        return dout * np.where(self.x > 0, 1, self.alpha)
+"""
+
 NAMED = {
+    "ParametricReLU": (_OWN_RELU, ("1, self.alpha)", "1, 0)")),
     "HingeLoss": (_OWN_HINGE_LOSS, ("/ self.y.size", "* self.y.size")),
     "CrossEntropy": (_OWN_CROSS_ENTROPY, ("-y_true / dvalues", "(dvalues - y_true)")),
     "Dense": (_OWN_DENSE, ("self.M[:-1]", "self.M[1:]")),
