@@ -37,7 +37,7 @@ class Context(WrittenDict):
 
     def __getattr__(self, name: str) -> Any:
         """Return what was saved, under whatever name small engines have for that: `_saved`, `get_saved_tensors()`."""
-        if name.startswith("__") or "saved" not in name:
+        if name.startswith("__") or "saved" not in name or not self.saved_tensors:
             raise AttributeError(f"'Context' object has no attribute {name!r}")
         return (lambda: self.saved_tensors) if name.startswith("get") else self.saved_tensors
 

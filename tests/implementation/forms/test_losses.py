@@ -93,7 +93,7 @@ LOSSES = {
         (
             "class SoftmaxLoss:\n    def forward(self, Z, Y):\n        self.N, self.Y = len(Z), Y\n"
             "        Z = Z - Z.max(axis=1, keepdims=True)\n        self.p = np.exp(Z)\n"
-            "        self.p /= self.p.sum(1, keepdims=True)\n        log_p = np.log(self.p)\n"
+            "        self.p /= self.p.sum(1, keepdims=True)\n        log_p = Z + np.log(self.p.max(1, keepdims=True))\n"
             "        return np.ones((1, self.N)) @ (-Y * log_p) @ np.ones((Z.shape[1], 1)) / self.N\n\n"
             "    def backward(self):\n        return (self.p - self.Y) / self.N\n"
         ),
