@@ -23,7 +23,10 @@ from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
-_LOSSES = words("{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective")
+_LOSSES = words(
+    "{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective "
+    "{compute,}lossand{grad,gradient}{,s}"
+)
 _GRADIENTS = words("{compute,calculate,get,}gradient{,s} {compute,}grads")
 _GRADIENT_WORDS = {"grad", "grads", "gradient", "gradients", "nabla", "derivatives"}
 _STEPS = ("forward", "loss", "backward")
@@ -67,7 +70,7 @@ def _class_network(cls: type) -> Network | None:
     is_after_forward = forward and data and loss and (loss.takes(Role.OUTPUT) or loss.takes(Role.TARGETS))
     if loss and not loss.takes(Role.DATA) and not is_after_forward:
         loss = None
-    if not (loss or losses) or (loss and backward is None and len(returned_names(loss.function)) < 2):
+    if not (loss or losses) or (loss and backward is None and not _may_be_both(loss)):
         return None
     if backward and any(is_cotangent(p.name) for p in backward.own):  # that is a layer
         return None
@@ -89,6 +92,11 @@ def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
     steps = [step for step in (backward, maker) if step and backward]
     taken = [p for step in steps for p in step.parameters if step.roles.get(p.name) is Role.TARGETS]
     return usual_losses(taken[0]) if taken else {}
+
+
+def _may_be_both(loss: Step) -> bool:
+    """Tell whether a loss returns gradients beside the number, or says that it computes them."""
+    return len(returned_names(loss.function)) > 1 or bool(_GRADIENT_WORDS & set(words_in(loss.function.__name__)))
 
 
 def _returns_gradients(step: Step) -> bool:

@@ -350,6 +350,44 @@ class Net:
         faulty="W1",
         gradients="W1 W2",
     ),
+    "one method for both, which leaves gradients in the layers": Net(
+        text="""\
+class Param:
+    def __init__(self, value):
+        self.value, self.grad = value, np.zeros_like(value)
+
+
+class Layer:
+    def __init__(self, n_in, n_out):
+        self.W = Param(np.ones((n_in, n_out)))
+
+    def forward(self, X):
+        self.X, self.y = X, np.tanh(X @ self.W.value)
+        return self.y
+
+    def backward(self, dout):
+        e = dout * (1 - self.y**2)
+        self.W.grad += self.X.T @ e
+        return e @ self.W.value.T
+
+
+class Net:
+    def __init__(self, n_input, n_output, hidden_size):
+        self.one, self.two = Layer(n_input, hidden_size), Layer(hidden_size, n_output)
+
+    def compute_loss_and_gradients(self, X, y):
+        self.one.W.grad = self.two.W.grad = 0
+        z = self.two.forward(self.one.forward(X))
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        loss = -np.log(p[np.arange(len(y)), y]).mean()
+        p[np.arange(len(y)), y] -= 1
+        self.one.backward(self.two.backward(p / len(y)))
+        return loss
+""",
+        wrong=("self.X.T @ e", "self.X.T @ dout"),
+        faulty="one_W two_W",
+        gradients="one_W two_W",
+    ),
     "steps in dictionaries, which backward takes by their names": Net(
         text="""\
 class Net:
