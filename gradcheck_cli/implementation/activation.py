@@ -25,10 +25,12 @@ def slope_at_output(y: Any) -> Any:
 
 
 class Activation:
-    """Any activation: called by whatever name it is the function, or its slope where the name or a flag says that."""
+    """Any activation: called by whatever name it is the function, or its slope where the name or a flag says that.
+
+    `given` is the slope as code gets it, where that is not the slope at the input.
+    """
 
     def __init__(self, function: Callable[[Any], Any], slope: Callable[[Any], Any], given: Any = None) -> None:
-        """Take a function, its slope at its input, and if that is another the slope as code gets it."""
         self._function, self._slope, self._given, self._x = function, slope, given or slope, None
 
     def __call__(self, x: Any = None, slope: Any = False, **flags: Any) -> Any:  # noqa: FBT002  # as people call it
@@ -50,11 +52,6 @@ class Activation:
         if name.startswith("_"):
             raise AttributeError(name)
         return self._backward if name.startswith("back") else self._derivative if SLOPE.search(word(name)) else self
-
-
-def tanh(given: Any = None) -> Activation:
-    """Return tanh, of which code may get the slope in another form."""
-    return Activation(np.tanh, slope_at_input, given)
 
 
 #: The activation of a layer that has none.

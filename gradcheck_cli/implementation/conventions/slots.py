@@ -184,12 +184,9 @@ def classify(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Itera
 def indifferent(parameter: inspect.Parameter) -> Slot | None:
     """Say what is given for an argument that cannot change what is computed, if it needs anything to be given."""
     reduced = word(parameter.name)
-    needed = parameter.default is EMPTY or (reduced in OPTIMIZERS and parameter.default is None)
-    return (
-        slot_for(parameter, SlotKind.CONSTANT, value=INDIFFERENT[reduced])
-        if needed and reduced in INDIFFERENT
-        else None
-    )
+    is_needed = parameter.default is EMPTY or (reduced in OPTIMIZERS and parameter.default is None)
+    value = INDIFFERENT.get(reduced, EMPTY) if is_needed else EMPTY
+    return None if value is EMPTY else slot_for(parameter, SlotKind.CONSTANT, value=value)
 
 
 def classify_ahead(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Iterable[str]) -> Slot | None:

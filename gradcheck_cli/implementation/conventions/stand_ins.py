@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.activation import SLOPE, slope_at_input, slope_at_output, tanh
+from gradcheck_cli.implementation.activation import SLOPE, Activation, slope_at_input, slope_at_output
 from gradcheck_cli.implementation.conventions.optimizer import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -50,9 +50,9 @@ def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]
     def given(activation: object, slope: Callable[..., Any] = slope_at_input) -> Mapping[str, object]:
         return fixed | dict.fromkeys(activations, activation) | dict.fromkeys(slopes, slope)
 
-    first = f"with tanh for {activations[0]}"
+    tanh, first = Activation(np.tanh, slope_at_input), f"with tanh for {activations[0]}"
     at_output = f"{first} and its slope at its output"
     if slopes:
-        return {first: given(tanh()), at_output: given(tanh(), slope_at_output)}
-    found = {first: given(tanh()), at_output: given(tanh(slope_at_output))}
+        return {first: given(tanh), at_output: given(tanh, slope_at_output)}
+    found = {first: given(tanh), at_output: given(Activation(np.tanh, slope_at_input, slope_at_output))}
     return found | {f"with {name} for {activations[0]}": given(name) for name in _NAMES}

@@ -103,8 +103,8 @@ def _setting(parameter: Parameter) -> Slot | None:
     name = word(parameter.name)
     if name in LEARNING_RATES:
         return slot_for(parameter, SlotKind.LEARNING_RATE)
-    is_trained = INDIFFERENT.get(name) is True
-    return slot_for(parameter, SlotKind.CONSTANT, value=True) if is_trained else indifferent(parameter)
+    is_flag = INDIFFERENT.get(name) is True  # whether it is trained, also where that is False by default
+    return slot_for(parameter, SlotKind.CONSTANT, value=True) if is_flag else indifferent(parameter)
 
 
 def _settings_of(parameters: list[Parameter]) -> dict[str, Slot]:

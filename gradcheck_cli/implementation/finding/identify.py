@@ -117,10 +117,9 @@ def _nearest(offer: Offer, candidate: Candidate, tries: list[Tried]) -> Identifi
     if not candidate.makes_instances:
         return Identified(layer=name, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
     is_open = reached < Fit.SHAPE or _lacks_gradients(best)
-    has_settings = any(
-        slot.kind is SlotKind.OMITTED and isinstance(slot.default, float) for slot in best.reading.constructor
-    )
-    varies = known_words(name).varies or LAYERS[name].loss or has_settings  # a ParametricReLU(alpha=0.25) is no ReLU
+    left_out = [slot.default for slot in best.reading.constructor if slot.kind is SlotKind.OMITTED]
+    has_settings = any(isinstance(default, float) for default in left_out)  # a ParametricReLU(alpha=0.25) is no ReLU
+    varies = known_words(name).varies or LAYERS[name].loss or has_settings
     return None if is_open and is_base(candidate) else Identified(layer=name, open=is_open, varies=varies)
 
 

@@ -148,10 +148,7 @@ class _Search(Probe):
         return best if best.right or not first.code.taken_for else GradientFit()
 
     def _cases(self, guess: Guess, score: float) -> tuple[FunctionCase, ...]:
-        """List cases: with lengths of their own, as few together as possible, and the same without a penalty.
-
-        A usual loss that is taken for that of the network has no penalty.
-        """
+        """List cases: with lengths of their own, as few together as possible, and the same without a penalty."""
 
         def fitted(trial: Guess, group: tuple[Axis, ...]) -> Guess | None:
             alone = len(group) == 1 and self.slots[group[0][0]].value is Role.TARGETS  # longer targets are cut off
@@ -164,7 +161,8 @@ class _Search(Probe):
         case = self.case(own)
         penalties = [slot.key for slot in self.slots if slot.value is Role.PENALTY]
         without = replace(case, value={**case.value, **dict.fromkeys(penalties, 0.0)})
-        cases = [without, case] if penalties and not self.is_taken_for_another else [without]
+        has_penalty = penalties and not self.is_taken_for_another  # a usual loss has none
+        cases = [without, case] if has_penalty else [without]
         return tuple(replace(one, tried=case.flags) for one in cases)
 
 

@@ -67,8 +67,7 @@ def _class_network(cls: type) -> Network | None:
     given = step_of(maker, is_method=True) if inspect.isfunction(maker) else None
     data = [one for one in (forward, given) if one and one.takes(Role.DATA)]
     losses = _usual(backward, given) if forward and data else {}
-    is_after_forward = forward and data and loss and (loss.takes(Role.OUTPUT) or loss.takes(Role.TARGETS))
-    if loss and not loss.takes(Role.DATA) and not is_after_forward:
+    if loss and not loss.takes(Role.DATA) and not (forward and data and _is_after_forward(loss)):
         loss = None
     if not (loss or losses) or (loss and backward is None and not _may_be_both(loss)):
         return None
@@ -78,6 +77,12 @@ def _class_network(cls: type) -> Network | None:
     roles = given.roles if given and not loss else {}
     passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
     return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(_sizes(cls)), given=passed, losses=losses)
+
+
+def _is_after_forward(loss: Step) -> bool:
+    """Tell whether a loss takes the output, or the targets alone, and reads what forward has kept."""
+    others = [p for p in loss.own if p.default is p.empty]
+    return loss.takes(Role.OUTPUT) or (loss.takes(Role.TARGETS) and not others)
 
 
 def _may_keep_parameters(cls: type) -> bool:

@@ -169,11 +169,8 @@ class Probe:
         return _outputs(several[place] for place in places)
 
     def _forward_in(self, reading: Reading, case: FunctionCase, moved: tuple[str, ...] = ()) -> list[Array] | None:
-        """Call forward in a case, of a class that of a new instance; None if it returns no array of floating point.
-
-        What the instance keeps is drawn: of weights that are zero at first, the output depends on no input.
-        """
-        problem = with_kept(reading, LAYER.problem(case))
+        """Call forward in a case, of a class that of a new instance; None if it returns no array of floating point."""
+        problem = with_kept(reading, LAYER.problem(case))  # weights may be zero at first, and the output with them
         inputs = dict(problem.inputs)
         for name in moved:
             inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
@@ -192,12 +189,9 @@ class Probe:
         problem = LAYER.problem(case)
         return any(fit_of(studied_of(one, case, problem), case, problem).right for one in guess.readings)
 
-    def depends(self, guess: Guess, numbers: Iterable[int] | None = None, draws: int = _DRAWS) -> bool:
-        """Tell whether the output depends on every array, or on those of some numbers.
-
-        What is cut off, as by a hinge, may not in some draws.
-        """
-        moving = [*(guess.numbers("array") if numbers is None else numbers)]
+    def depends(self, guess: Guess, numbers: list[int] | None = None, draws: int = _DRAWS) -> bool:
+        """Tell whether the output depends on every array, or those of some numbers; of a hinge not in all draws."""
+        moving = guess.numbers("array") if numbers is None else numbers
 
         def moves(draw: int) -> bool:
             at = self.forward(guess, draw=draw)
