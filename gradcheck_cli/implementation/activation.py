@@ -52,7 +52,3 @@ class Activation:
         if name.startswith("_"):
             raise AttributeError(name)
         return self._backward if name.startswith("back") else self._derivative if SLOPE.search(word(name)) else self
-
-
-#: The activation of a layer that has none.
-IDENTITY = Activation(lambda x: x, np.ones_like)

@@ -78,8 +78,10 @@ def _reproducing(offer: Offer, candidate: Candidate, tried: Tried) -> Identified
     may_vary = candidate.makes_instances and known_words(layer.name).varies
     varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
     # Of what does as a layer forward and not backward, functions that raise may be for vectors alone.
-    is_other = _lacks_gradients(tried) if candidate.makes_instances else right_gradients(tried.reading) == RAISES
-    return Identified(layer=layer.name, varies=varies or is_other)
+    raises = right_gradients(tried.reading) == RAISES
+    is_open = candidate.makes_instances and raises  # it may ask an activation for its slope, which no identity has
+    is_other = _lacks_gradients(tried) if candidate.makes_instances else raises
+    return Identified(layer=layer.name, varies=varies or is_other, open=is_open)
 
 
 def _least_fit(offer: Offer) -> Fit:

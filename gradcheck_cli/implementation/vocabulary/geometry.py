@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gradcheck_cli.implementation.activation import IDENTITY
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, words
 from gradcheck_cli.numeric.arrays import Array
 
@@ -107,6 +106,10 @@ def _always_same(sizes: Sizes) -> str | None:
     return 'it always pads as "same" does: at stride 1, by (kernel - 1) / 2'
 
 
+def _identity(z: object) -> object:
+    return z
+
+
 def _shape(*axes: str) -> Callable[[Sizes], object]:
     return lambda sizes: tuple(sizes[axis] for axis in axes)
 
@@ -160,7 +163,7 @@ KERNELS = {
     ),
     "activation": Argument(
         names=words("activation{,fn,function} act{,fn} nonlinearity activator"),
-        forms={"": lambda _: IDENTITY, "activation None": lambda _: None, 'activation "linear"': lambda _: "linear"},
+        forms={"": lambda _: _identity, "activation None": lambda _: None, 'activation "linear"': lambda _: "linear"},
         optional=True,
     ),
 }

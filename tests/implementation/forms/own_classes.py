@@ -716,6 +716,12 @@ class ParametricReLU:
 """
 
 NAMED = {
+    "Linear": (
+        _ACTIVATION_OBJECT.format(forward="forward(self.z)", slope="dout * self.act.derivative(self.z)").replace(
+            "Unit", "Linear"
+        ),
+        ("dout * self.act.derivative(self.z)", "dout"),
+    ),
     "ParametricReLU": (_OWN_RELU, ("1, self.alpha)", "1, 0)")),
     "HingeLoss": (_OWN_HINGE_LOSS, ("/ self.y.size", "* self.y.size")),
     "CrossEntropy": (_OWN_CROSS_ENTROPY, ("-y_true / dvalues", "(dvalues - y_true)")),
