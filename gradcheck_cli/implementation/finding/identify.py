@@ -79,7 +79,7 @@ def _reproducing(offer: Offer, candidate: Candidate, tried: Tried) -> Identified
     varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
     # Of what does as a layer forward and not backward, functions that raise may be for vectors alone.
     raises = right_gradients(tried.reading) == RAISES
-    is_open = candidate.makes_instances and raises  # it may ask an activation for its slope, which no identity has
+    is_open = raises and bool(_activation(tried.reading))  # of which it may ask the slope, which the identity lacks
     is_other = _lacks_gradients(tried) if candidate.makes_instances else raises
     return Identified(layer=layer.name, varies=varies or is_other, open=is_open)
 
