@@ -97,5 +97,5 @@ def join_outputs(out: object, problem: Problem, absent: tuple[str, ...] = ()) ->
 
 
 def are_finite(arrays: Iterable[Array]) -> bool:
-    """Tell whether no element of any array is infinite or NaN."""
-    return all(np.isfinite(array).all() for array in arrays)
+    """Tell whether all arrays are of numbers, and no element of any is infinite or NaN."""
+    return all(array.dtype.kind in "fiub" and np.isfinite(array).all() for array in arrays)

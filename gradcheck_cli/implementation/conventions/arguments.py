@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
@@ -11,7 +12,8 @@ from typing import Any, assert_never
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.containers import Context, named_entries
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has_open_container
+from gradcheck_cli.implementation.conventions.optimizer import LEARNING_RATE
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has_open_container
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary, word
 
@@ -48,6 +50,7 @@ class Values:
     output: object = None
     filled: Mapping[str, object] = field(default_factory=dict)  #: by the name of the argument
     defaults: Mapping[str, object] = field(default_factory=dict)  #: of forward's own arguments
+    rate: float = LEARNING_RATE
 
 
 @frozen
@@ -152,14 +155,21 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
     return arguments
 
 
+def settings_in(slots: Iterable[Slot], arguments: Arguments) -> dict[str, object]:
+    """Return by their names what is no array and no context of the arguments of a call, or the defaults."""
+    given = {**dict(zip([slot.name for slot in slots], arguments.args, strict=False)), **arguments.kwargs}
+    others = [slot for slot in slots if slot.kind not in (SlotKind.INPUT, SlotKind.CONTEXT)]
+    return {slot.name: given.get(slot.name, slot.default) for slot in others}
+
+
 def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for each kind
     match slot.kind:
         case SlotKind.OMITTED:
             return _LEFT_OUT
         case SlotKind.LEARNING_RATE:
-            return LEARNING_RATE
+            return values.rate
         case SlotKind.CONSTANT:
-            return slot.value
+            return copy.deepcopy(slot.value)
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
         case SlotKind.DICTIONARY | SlotKind.CONTAINER:

@@ -31,21 +31,15 @@ class Context(WrittenDict):
         self.saved_tensors: tuple[object, ...] = ()
         self.needs_input_grad = needs_input_grad
 
-    @property
-    def is_filled(self) -> bool:
-        """Whether anything was put into it."""
-        return len(self) > 0 or len(vars(self)) > 2 or len(self.saved_tensors) > 0
-
     def save_for_backward(self, *values: object) -> None:
         """Keep values as `saved_tensors`."""
         self.saved_tensors = values
 
-    @property
-    def saved_variables(self) -> tuple[object, ...]:
-        """The old name of `saved_tensors`."""
-        return self.saved_tensors
-
-    saved_values = saved_variables  #: the name in small engines made for teaching
+    def __getattr__(self, name: str) -> Any:
+        """Return what was saved, under whatever name small engines have for that: `_saved`, `get_saved_tensors()`."""
+        if name.startswith("__") or "saved" not in name or not self.saved_tensors:
+            raise AttributeError(f"'Context' object has no attribute {name!r}")
+        return (lambda: self.saved_tensors) if name.startswith("get") else self.saved_tensors
 
     def ignore(self, *_: object) -> None:
         """Do nothing: PyTorch's notes on inputs and outputs, and what is for forward mode, change no gradient."""

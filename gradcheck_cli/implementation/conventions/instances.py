@@ -25,7 +25,6 @@ from gradcheck_cli.implementation.conventions.slots import (
     state_names,
     write_call,
 )
-from gradcheck_cli.implementation.conventions.stand_ins import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.geometry import SIZES
@@ -100,10 +99,8 @@ def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
         return shape
     if name in SIZES["D"].names and shape:
         return shape[-1]
-    if name in OPTIMIZERS:
-        return Optimizer()
     if name in INDIFFERENT:
-        return INDIFFERENT[name]
+        return copy.deepcopy(INDIFFERENT[name])
     raise MisfitError(f"`{parameter.name}` is of unknown meaning")
 
 

@@ -21,10 +21,10 @@ from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import attributes, stored_output
 from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.network_steps import OUTPUTS, Role, Step, is_penalty
+from gradcheck_cli.implementation.conventions.optimizer import LEARNING_RATE
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
-    LEARNING_RATE,
     Slot,
     SlotKind,
     is_cotangent,
@@ -106,9 +106,8 @@ class Network:
 
     def _runs_before(self, loss: Step) -> bool:
         """Tell whether forward must be called before a loss, which may do that itself."""
-        return any(
-            step.takes(role) for step in (loss, self.steps.get("backward", loss)) for role in (Role.OUTPUT, Role.CACHE)
-        )
+        steps, left = (loss, self.steps.get("backward", loss)), (Role.OUTPUT, Role.CACHE)
+        return not loss.takes(Role.DATA) or any(step.takes(role) for step in steps for role in left)
 
     @cached_property
     def _arguments(self) -> list[inspect.Parameter]:

@@ -6,7 +6,7 @@ argument stands for, in which forms and layouts values are passed, and where out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
 
@@ -54,7 +54,8 @@ class Reading:
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
     found: Found = field(default_factory=Found)
-    averages: bool = False  #: whether backward is that of the mean of what forward returns, as of a loss of each sample
+    #: Where backward is that of the mean or the sum of what forward returns, as of a loss of each sample.
+    reduced: Callable[[Array], object] | None = None
 
     @property
     def convention(self) -> str:

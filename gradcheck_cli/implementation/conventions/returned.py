@@ -58,8 +58,7 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
     several = several[:count] if not reading.layer.reference and _may_return_more(reading) and caches else several
     if len(several) < count or (not reading.layer.reference and len(several) > count):
         _refuse(reading, returned)
-    number = reading.layer.loss or not reading.layer.reference
-    return list(map(as_array, several[:count])) if number else several[:count], cache
+    return [_as_output(reading, one) for one in several[:count]], cache
 
 
 def _number_and_gradients(reading: Reading, returned: object, several: list[object]) -> tuple[list[object], object]:
@@ -195,6 +194,13 @@ def times_cotangent(gradients: Mapping[str, object], cotangent: Array, called: s
 def _is_step(slope: Array, cotangent: Array) -> bool:
     """Tell whether a slope is that of a function with a bend, such as `x > 0`, written without a decimal point."""
     return slope.dtype.kind in "bi" and slope.shape == cotangent.shape and bool(np.isin(slope, (-1, 0, 1)).all())
+
+
+def _as_output(reading: Reading, value: object) -> object:
+    """Return an output; a loss as a number also where it is a matrix of one element, as products with ones have it."""
+    if reading.layer.loss and isinstance(value, np.ndarray) and value.size == 1:
+        return np.reshape(value, ())
+    return value if reading.layer.reference and not reading.layer.loss else as_array(value)
 
 
 def as_array(value: object) -> object:

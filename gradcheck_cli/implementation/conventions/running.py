@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.arguments import Values, fill, settings_in
 from gradcheck_cli.implementation.conventions.attributes import (
     Path,
     attributes,
@@ -44,6 +44,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     times_cotangent,
 )
 from gradcheck_cli.implementation.conventions.slots import LABELS, Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.source import sets_on_context
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -173,8 +174,8 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
-        if reading.averages and isinstance(returned, np.ndarray):
-            returned = returned.mean()
+        if reading.reduced and isinstance(returned, np.ndarray):
+            returned = reading.reduced(returned)
         if returned is None and values.filled:
             returned = np.array(next(iter(values.filled.values())))
         outputs, cache = outputs_in(reading, returned, values.context)
@@ -258,6 +259,7 @@ class _Run:
             cache=call.cache,
             cotangents={name: reading.give(name, part) for name, part in parts},
             output=call.output,
+            rate=1.0,  # by which code may multiply a gradient that it keeps
         )
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
@@ -280,8 +282,11 @@ class _Run:
         return any(isinstance(value, np.ndarray) and bool(np.isfinite(value).all()) for value in found.values())
 
     def _call_forward(self, instance: object, values: Values) -> object:
-        function = self.reading.code.function("forward", instance)
-        return fill(self.reading.forward, self.reading.forms, self.reading.vocabulary, values).call(function)
+        code, slots = self.reading.code, self.reading.forward
+        arguments = fill(slots, self.reading.forms, self.reading.vocabulary, values)
+        if values.context is not None and sets_on_context(code.written("forward")):
+            vars(values.context).update(settings_in(slots, arguments))
+        return arguments.call(code.function("forward", instance))
 
     def _context(self, values: Values) -> Context:
         """Make a context that says for each argument of forward whether it has a gradient."""

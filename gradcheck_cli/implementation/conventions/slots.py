@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.optimizer import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
 
 EMPTY = inspect.Parameter.empty
@@ -38,14 +39,13 @@ FILLED_GRADIENTS = ("grads", "gradients", "dparams", "gradparams", "paramgrads",
 _RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
 
 LEARNING_RATES = ("lr", "learningrate", "eta", "alpha", "learnrate", "lrate", "stepsize")
-#: The rate of backward passes that update the parameters themselves. So large, the update is the gradient to the last
-#: digit, whatever the parameter was; a power of two, it can be divided out exactly.
-LEARNING_RATE = 2.0**20
-#: What may be asked for beside the geometry, and cannot change what is computed.
+#: What may be asked for beside the geometry, and cannot change what is computed. A call is given a copy.
 INDIFFERENT: dict[str, object] = {
     **dict.fromkeys(("name", "layername", "label", "id"), "layer"),
     **dict.fromkeys((*LEARNING_RATES, "reg", "l2", "weightdecay", "momentum", "lambda"), 0.0),
-    **dict.fromkeys(("optimizer", "optim", "opt", "regularizer", "initializer", "init"), None),
+    **dict.fromkeys(("regularizer", "initializer", "init"), None),
+    **dict.fromkeys(OPTIMIZERS, Optimizer()),
+    **dict.fromkeys(("rng", "prng", "nprng"), np.random.default_rng(0)),
     **dict.fromkeys(("training", "istraining", "train", "trainable"), True),
     **dict.fromkeys(("verbose", "debug"), False),
     **dict.fromkeys(("seed", "randomstate"), 0),
@@ -189,9 +189,15 @@ def classify(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Itera
         return slot_for(parameter, SlotKind.DICTIONARY)
     if reduced in CACHES:
         return slot_for(parameter, SlotKind.CACHE)
-    if parameter.default is not EMPTY:
-        return slot_for(parameter, SlotKind.OMITTED)
-    return slot_for(parameter, SlotKind.CONSTANT, value=INDIFFERENT[reduced]) if reduced in INDIFFERENT else None
+    return indifferent(parameter) or (None if parameter.default is EMPTY else slot_for(parameter, SlotKind.OMITTED))
+
+
+def indifferent(parameter: inspect.Parameter) -> Slot | None:
+    """Say what is given for an argument that cannot change what is computed, if it needs anything to be given."""
+    reduced = word(parameter.name)
+    is_needed = parameter.default is EMPTY or (reduced in OPTIMIZERS and parameter.default is None)
+    value = INDIFFERENT.get(reduced, EMPTY) if is_needed else EMPTY
+    return None if value is EMPTY else slot_for(parameter, SlotKind.CONSTANT, value=value)
 
 
 def classify_ahead(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Iterable[str]) -> Slot | None:

@@ -10,8 +10,19 @@ from functools import lru_cache
 
 import numpy as np
 
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch
+
 #: What is around the name of a value that is returned: `float(np.mean(loss))`.
 _NO_VALUES = ("np", "numpy", "torch", "float", "sum", "len")
+
+
+def sets_on_context(function: object) -> bool:
+    """Tell whether a method beside a static pass sets settings as attributes of its context, by `setattr`."""
+    space, called = getattr(function, "__globals__", {}), getattr(function, "__qualname__", "")
+    bases = getattr(space.get(called.partition(".")[0]), "__mro__", ())
+    methods = [getattr(one, "__func__", one) for base in bases for one in vars(base).values()]
+    own = [one for one in methods if inspect.isfunction(one) and not is_of_torch(one)]
+    return any("setattr" in one.__code__.co_names for one in own)
 
 
 @lru_cache(maxsize=32)  # asked for in each call of forward

@@ -11,34 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE
+from gradcheck_cli.implementation.activation import SLOPE, Activation, slope_at_input, slope_at_output
+from gradcheck_cli.implementation.conventions.optimizer import OPTIMIZERS, Optimizer
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from inspect import Parameter
 
 _ACTIVATION = re.compile(
-    r"^(act(ivation)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
+    r"^(act(iv(ation|ator)?)?s?|nonlinearity|nonlin|transfer)(f|fn|func|function)?(name|type)?$|^(func|fn)$"
 )
-_SLOPE = re.compile(r"prime|deriv(ative)?|der(?=f|$)|grad(ient)?|^d(?=act)")
-OPTIMIZERS, _INITIALIZERS = ("optimizer", "optim", "opt"), ("initializer", "init", "weightinitializer", "weightinit")
+_INITIALIZER = re.compile(r"^(w|b|weights?|bias)?(init(ial(izer|izes?|isation|ization))?)(f|fn|func|function)?$")
 _NAMES = ("sigmoid", "relu")  #: of activations, where those are given by name
-
-
-class Optimizer:
-    """Any optimizer: called by whatever name with a parameter and its gradient, it returns the parameter updated."""
-
-    learning_rate = lr = LEARNING_RATE
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        """Subtract a gradient from a parameter."""
-        arrays = [value for value in (*given, *named.values()) if isinstance(value, np.ndarray)]
-        return arrays[0] - LEARNING_RATE * arrays[1] if len(arrays) > 1 else None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
 
 
 def initialize(*shape: Any) -> Any:
@@ -46,34 +30,19 @@ def initialize(*shape: Any) -> Any:
     return np.random.standard_normal(shape[0] if isinstance(shape[0], tuple | list) else shape)  # noqa: NPY002  # seeded
 
 
-def tanh(x: Any, slope: Any = False, **flags: Any) -> Any:  # noqa: FBT002  # as people call it
-    """Return tanh, or its slope where a flag of whatever name asks for it."""
-    return slope_at_input(x) if slope is True or True in flags.values() else np.tanh(x)
-
-
-def slope_at_input(x: Any) -> Any:
-    """Return the slope of tanh, given its input."""
-    return 1 - np.tanh(x) ** 2
-
-
-def slope_at_output(y: Any) -> Any:
-    """Return the slope of tanh, given its output."""
-    return 1 - y * y
-
-
 def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]]:
     """Return what may be given by name in place of objects, the likeliest first, by what it is in words."""
     words = {p.name: word(p.name) for p in parameters}
     required = [p.name for p in parameters if p.default is p.empty]
     fixed: dict[str, object] = {name: Optimizer() for name in required if words[name] in OPTIMIZERS}
-    fixed |= {name: initialize for name in required if words[name] in _INITIALIZERS}
+    fixed |= {name: initialize for name in required if _INITIALIZER.match(words[name])}
     activations = [name for name in required if _ACTIVATION.search(words[name])]
     slopes = [
         p.name
         for p in parameters
-        if _SLOPE.search(words[p.name])
+        if SLOPE.search(words[p.name])
         and (p.default is p.empty or p.default is None)
-        and _ACTIVATION.search(_SLOPE.sub("", words[p.name]))
+        and _ACTIVATION.search(SLOPE.sub("", words[p.name]))
     ]
     if not activations:
         return {"": fixed}
@@ -81,7 +50,9 @@ def stand_ins_for(parameters: list[Parameter]) -> dict[str, Mapping[str, object]
     def given(activation: object, slope: Callable[..., Any] = slope_at_input) -> Mapping[str, object]:
         return fixed | dict.fromkeys(activations, activation) | dict.fromkeys(slopes, slope)
 
-    first = f"with tanh for {activations[0]}"
+    tanh, first = Activation(np.tanh, slope_at_input), f"with tanh for {activations[0]}"
+    at_output = f"{first} and its slope at its output"
     if slopes:
-        return {first: given(tanh), f"{first} and its slope at its output": given(tanh, slope_at_output)}
-    return {first: given(tanh), **{f"with {name} for {activations[0]}": given(name) for name in _NAMES}}
+        return {first: given(tanh), at_output: given(tanh, slope_at_output)}
+    found = {first: given(tanh), at_output: given(Activation(np.tanh, slope_at_input, slope_at_output))}
+    return found | {f"with {name} for {activations[0]}": given(name) for name in _NAMES}

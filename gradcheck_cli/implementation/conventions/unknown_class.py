@@ -13,7 +13,10 @@ from dataclasses import replace
 from functools import partial
 from inspect import Parameter
 
+import numpy as np
+
 from gradcheck_cli.implementation.conventions.code import Code
+from gradcheck_cli.implementation.conventions.network_steps import TARGETS
 from gradcheck_cli.implementation.conventions.passes import with_cache_for_cotangent
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
@@ -21,6 +24,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     LEARNING_RATES,
     Slot,
     SlotKind,
+    indifferent,
     parameters_of,
     slot_for,
     with_meaning,
@@ -67,6 +71,7 @@ def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
 
     `backward(e)` of a layer is given a cotangent whatever it is called. Where `backward(dvalues, y_true)` is given one
     of the inputs of forward, the first may be the other: the gradient of a loss, of the mean of what forward returns.
+    That of a loss of each sample may be of their mean or their sum.
     """
     required = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT or slot.kind is SlotKind.COTANGENT]
     names = {slot.name: slot.key for slot in reading.forward if slot.kind is SlotKind.INPUT}
@@ -80,7 +85,9 @@ def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
     if len(required) == len(names) > 1 and len(left) == 1 and reading.has_cotangent:
         first = next(slot for slot in required if slot.kind is SlotKind.COTANGENT)
         other = with_meaning(reading.backward, first.name, SlotKind.INPUT, key=left[0])
-        yield replace(reading, backward=other, averages=True)
+        yield replace(reading, backward=other, reduced=np.mean)
+    if not reading.has_cotangent and any(word(name) in TARGETS for name in names):
+        yield from (replace(reading, reduced=total) for total in (np.mean, np.sum))
 
 
 def _constructor_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> Slot:
@@ -92,14 +99,12 @@ def _constructor_slot(stand_ins: Mapping[str, object], parameter: Parameter) -> 
 
 
 def _setting(parameter: Parameter) -> Slot | None:
-    """Read an argument that is no array: whether it is trained, a learning rate, a name."""
+    """Read an argument that is no array: whether it is trained, a learning rate, an optimizer, a name."""
     name = word(parameter.name)
     if name in LEARNING_RATES:
         return slot_for(parameter, SlotKind.LEARNING_RATE)
-    is_trained = INDIFFERENT.get(name) is True
-    if name in INDIFFERENT and (is_trained or parameter.default is Parameter.empty):
-        return slot_for(parameter, SlotKind.CONSTANT, value=INDIFFERENT[name])
-    return None
+    is_flag = INDIFFERENT.get(name) is True  # whether it is trained, also where that is False by default
+    return slot_for(parameter, SlotKind.CONSTANT, value=True) if is_flag else indifferent(parameter)
 
 
 def _settings_of(parameters: list[Parameter]) -> dict[str, Slot]:

@@ -14,9 +14,9 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Place, attributes
 from gradcheck_cli.implementation.conventions.code import guards_made
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
+from gradcheck_cli.implementation.conventions.optimizer import LEARNING_RATE, Optimizer
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, LEARNING_RATES, Slot, SlotKind, has
-from gradcheck_cli.implementation.conventions.stand_ins import Optimizer
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.numeric.arrays import Array
@@ -45,16 +45,22 @@ def read_updates(
                 Place(twin, name).set(LEARNING_RATE)
         before = kept_parameters(reading, twin, names)
         cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
-        given = fill(slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents))
+        given = fill(
+            slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents, rate=LEARNING_RATE)
+        )
         with guards_made(written, frozenset(rate for rate in rates if isinstance(rate, float)), LEARNING_RATE):
             given.call(reading.code.function("backward", twin))
+        for one in (*attributes(twin).values(), *given.args, *given.kwargs.values()):
+            if isinstance(one, Optimizer):
+                one.finish()
         after = kept_parameters(reading, twin, names)
         found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
         return {name: update for name, update in found.items() if update.any()}
 
     numbers = {name: value for name, value in attributes(instance).items() if isinstance(value, float)}
     rates: Rates = [name for name in numbers if word(name) in LEARNING_RATES]
-    is_handed = any(isinstance(value, Optimizer) for value in attributes(instance).values())
+    held = (*attributes(instance).values(), *(slot.value for slot in slots))
+    is_handed = any(isinstance(value, Optimizer) for value in held)
     is_known = bool(rates) or is_handed or has(SlotKind.LEARNING_RATE, slots)
     if not is_known:  # the rate may have any name, or none
         usual = changes(1, [])

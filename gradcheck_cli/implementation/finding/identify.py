@@ -78,8 +78,10 @@ def _reproducing(offer: Offer, candidate: Candidate, tried: Tried) -> Identified
     may_vary = candidate.makes_instances and known_words(layer.name).varies
     varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
     # Of what does as a layer forward and not backward, functions that raise may be for vectors alone.
-    is_other = _lacks_gradients(tried) if candidate.makes_instances else right_gradients(tried.reading) == RAISES
-    return Identified(layer=layer.name, varies=varies or is_other)
+    raises = right_gradients(tried.reading) == RAISES
+    is_open = raises and bool(_activation(tried.reading))  # of which it may ask the slope, which the identity lacks
+    is_other = _lacks_gradients(tried) if candidate.makes_instances else raises
+    return Identified(layer=layer.name, varies=varies or is_other, open=is_open)
 
 
 def _least_fit(offer: Offer) -> Fit:
@@ -117,7 +119,9 @@ def _nearest(offer: Offer, candidate: Candidate, tries: list[Tried]) -> Identifi
     if not candidate.makes_instances:
         return Identified(layer=name, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
     is_open = reached < Fit.SHAPE or _lacks_gradients(best)
-    varies = known_words(name).varies or LAYERS[name].loss
+    left_out = [slot.default for slot in best.reading.constructor if slot.kind is SlotKind.OMITTED]
+    has_settings = any(isinstance(default, float) for default in left_out)  # a ParametricReLU(alpha=0.25) is no ReLU
+    varies = known_words(name).varies or LAYERS[name].loss or has_settings
     return None if is_open and is_base(candidate) else Identified(layer=name, open=is_open, varies=varies)
 
 

@@ -164,7 +164,8 @@ class _Search(Probe):
         case = self.case(own)
         penalties = [slot.key for slot in self.slots if slot.value is Role.PENALTY]
         without = replace(case, value={**case.value, **dict.fromkeys(penalties, 0.0)})
-        cases = [without, case] if penalties else [case]
+        has_penalty = penalties and not self.is_taken_for_another  # a usual loss has none
+        cases = [without, case] if has_penalty else [without]
         return tuple(replace(one, tried=case.flags) for one in cases)
 
 

@@ -23,7 +23,10 @@ from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
-_LOSSES = words("{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective")
+_LOSSES = words(
+    "{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective "
+    "{compute,}lossand{grad,gradient}{,s}"
+)
 _GRADIENTS = words("{compute,calculate,get,}gradient{,s} {compute,}grads")
 _GRADIENT_WORDS = {"grad", "grads", "gradient", "gradients", "nabla", "derivatives"}
 _STEPS = ("forward", "loss", "backward")
@@ -56,15 +59,17 @@ def _class_network(cls: type) -> Network | None:
     loss, backward = method(_LOSSES), method((*BACKWARDS, *_GRADIENTS))
     forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
+        if not _may_keep_parameters(cls):  # a loss, of which the gradient is that of its inputs
+            return None
         loss, forward = forward, None
     forward = forward and with_data(forward)
     maker = inspect.getattr_static(cls, "__init__", None)
     given = step_of(maker, is_method=True) if inspect.isfunction(maker) else None
     data = [one for one in (forward, given) if one and one.takes(Role.DATA)]
     losses = _usual(backward, given) if forward and data else {}
-    if loss and not loss.takes(Role.DATA) and not (forward and data and loss.takes(Role.OUTPUT)):
+    if loss and not loss.takes(Role.DATA) and not (forward and data and _is_after_forward(loss)):
         loss = None
-    if not (loss or losses) or (loss and backward is None and len(returned_names(loss.function)) < 2):
+    if not (loss or losses) or (loss and backward is None and not _may_be_both(loss)):
         return None
     if backward and any(is_cotangent(p.name) for p in backward.own):  # that is a layer
         return None
@@ -74,11 +79,29 @@ def _class_network(cls: type) -> Network | None:
     return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(_sizes(cls)), given=passed, losses=losses)
 
 
+def _is_after_forward(loss: Step) -> bool:
+    """Tell whether a loss takes the output, or the targets alone, and reads what forward has kept."""
+    others = [p for p in loss.own if p.default is p.empty]
+    return loss.takes(Role.OUTPUT) or (loss.takes(Role.TARGETS) and not others)
+
+
+def _may_keep_parameters(cls: type) -> bool:
+    """Tell whether a constructor uses anything of its file, such as NumPy or a layer, but for base classes."""
+    makers = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
+    codes = [(one.__code__.co_names, one.__globals__) for one in makers if inspect.isfunction(one)]
+    return any(space.get(name, cls) not in cls.__mro__ for names, space in codes for name in names)
+
+
 def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
     """Return the losses of which a backward pass may be the gradient: it or the object is given targets."""
     steps = [step for step in (backward, maker) if step and backward]
     taken = [p for step in steps for p in step.parameters if step.roles.get(p.name) is Role.TARGETS]
     return usual_losses(taken[0]) if taken else {}
+
+
+def _may_be_both(loss: Step) -> bool:
+    """Tell whether a loss returns gradients beside the number, or says that it computes them."""
+    return len(returned_names(loss.function)) > 1 or bool(_GRADIENT_WORDS & set(words_in(loss.function.__name__)))
 
 
 def _returns_gradients(step: Step) -> bool:

@@ -160,7 +160,8 @@ class Probe:
         arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
         try:
             if self.is_class:
-                return self._forward_in(self.case(guess), (self.slots[moved].key,) if moved >= 0 else ())
+                names = (self.slots[moved].key,) if moved >= 0 else ()
+                return self._forward_in(guess.readings[0], self.case(guess), names)
             returned = with_cache_last(reading.code.function("forward", None)(*arguments.args, **arguments.kwargs))
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
             pass_on_interrupt(error)
@@ -170,14 +171,14 @@ class Probe:
         places = {one.output_at for one in self.readings if one.output_at < len(several)}
         return _outputs(several[place] for place in places)
 
-    def _forward_in(self, case: FunctionCase, moved: tuple[str, ...] = ()) -> list[Array] | None:
+    def _forward_in(self, reading: Reading, case: FunctionCase, moved: tuple[str, ...] = ()) -> list[Array] | None:
         """Call forward in a case, of a class that of a new instance; None if it returns no array of floating point."""
-        problem = LAYER.problem(case)
+        problem = with_kept(reading, LAYER.problem(case))  # weights may be zero at first, and the output with them
         inputs = dict(problem.inputs)
         for name in moved:
             inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
         with seeds_from(0):
-            out, _ = implementation_of(self.readings[0], "", None).forward(inputs, problem.parameters)
+            out, _ = implementation_of(reading, "", None).forward(inputs, problem.parameters)
         return _outputs(out if isinstance(out, tuple) else (out,))
 
     def slope_agrees(self, guess: Guess) -> bool:
@@ -191,12 +192,13 @@ class Probe:
         problem = LAYER.problem(case)
         return any(fit_of(studied_of(one, case, problem), case, problem).right for one in guess.readings)
 
-    def depends(self, guess: Guess, draws: int = _DRAWS) -> bool:
-        """Tell whether the output depends on every array; what is cut off, as by a hinge, may not in some draws."""
+    def depends(self, guess: Guess, numbers: list[int] | None = None, draws: int = _DRAWS) -> bool:
+        """Tell whether the output depends on every array, or those of some numbers; of a hinge not in all draws."""
+        moving = guess.numbers("array") if numbers is None else numbers
 
         def moves(draw: int) -> bool:
             at = self.forward(guess, draw=draw)
-            beside = (self.forward(guess, moved=i, draw=draw) for i in guess.numbers("array"))
+            beside = (self.forward(guess, moved=i, draw=draw) for i in moving)
             return at is not None and all(other is not None and _differ(at, other) for other in beside)
 
         return any(moves(draw) for draw in range(draws))
@@ -213,9 +215,9 @@ class Probe:
         }
         return replace(guess, lengths=guess.lengths | unread)
 
-    def depends_in(self, case: FunctionCase) -> bool:
+    def depends_in(self, guess: Guess, case: FunctionCase) -> bool:
         """Tell whether the output depends on arrays as they are drawn: relu of one negative number does not."""
-        at, beside = self._forward_in(case), self._forward_in(case, tuple(case.shape))
+        at, beside = (self._forward_in(guess.readings[0], case, moved) for moved in ((), tuple(case.shape)))
         return at is not None and beside is not None and _differ(at, beside)
 
     def untied(

@@ -247,7 +247,7 @@ class _Search(TargetProbe):
         cases = [self.case(one) for one in fitting if self.depends(one, draws=1)]
         first = self.case(guess)
         most = max(_CHEAP, count_elements(guess, first))  # of a class, an axis twice as long has four times as many
-        others = [case for case in cases if count_elements(guess, case) <= most and self.depends_in(case)]
+        others = [case for case in cases if count_elements(guess, case) <= most and self.depends_in(guess, case)]
         return tuple(replace(case, tried=first.flags) for case in (first, *others[: _CASES - 1]))
 
     def _is_meant(self, guess: Guess) -> bool:
@@ -257,7 +257,7 @@ class _Search(TargetProbe):
         """
         if self._is_usual(guess) and says_cotangent(guess.readings[0]):
             return True
-        return self.slope_agrees(guess) and self.depends_in(self.case(guess))
+        return self.slope_agrees(guess) and self.depends_in(guess, self.case(guess))
 
     def _is_usual(self, guess: Guess) -> bool:
         numbers = NUMBERS if self.has_context else ()

@@ -28,7 +28,8 @@ class TargetProbe(Probe):
     def lacks_targets(self, guess: Guess) -> bool:
         """Tell whether labels are no indices, but targets of single elements, of which more may be meant.
 
-        A target may be a fraction. Then a loss also takes one for each element of a matrix of predictions.
+        A target may be a fraction, and the output depends on it; code may make indices of fractions. Then a loss also
+        takes one for each element of a matrix of predictions.
         """
         kinds = guess.kinds
         most = max((kind.rank for kind in kinds if kind.name == "array"), default=0)
@@ -36,6 +37,9 @@ class TargetProbe(Probe):
         if not targets or min(targets) >= max(most, _OF_TARGETS):
             return False
         fractions = tuple(Kind("array", kind.rank) if kind.name == "labels" else kind for kind in kinds)
+        within = replace(self.like(guess, fractions), within=PROBABILITIES)
+        if not self.depends(within, guess.numbers("labels")):
+            return False
         several = self.like(guess, with_ranks(kinds, most, max(most, _OF_TARGETS)))
         outs = [self.forward(self.like(guess, fractions)), self.forward(several)]
         if not all(outs) or [np.shape(out) for out in outs[0] or ()] != [np.shape(out) for out in outs[1] or ()]:

@@ -424,6 +424,79 @@ class Softplus_Loss:
         self.dinputs = (dvalues - y_true) / dvalues.size
 """
 
+_KEPT_TIMES_A_RATE = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.dW_sum = np.random.randn(n_in, n_out), np.zeros((n_in, n_out))
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W)))
+        return self.s
+
+    def backprop(self, grad, lr):
+        e = grad * self.s * (1 - self.s)
+        self.dW_sum += lr * self.x.T @ e
+        return e @ self.W.T
+
+    def update(self):
+        self.W -= self.dW_sum
+        self.dW_sum.fill(0)
+"""
+
+_GIVEN_A_GENERATOR = """\
+class Gate:
+    def __init__(self, n_in, n_out, weight_init_fn, rng):
+        self.W, self.noise = weight_init_fn(n_in, n_out), rng.normal(size=n_out)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W)))
+        return self.s * self.noise
+
+    def backward(self, dout):
+        e = dout * self.noise * self.s * (1 - self.s)
+        self.dW = self.x.T @ e
+        return e @ self.W.T
+"""
+
+_ZERO_AT_FIRST = """\
+class Layer:
+    def __init__(self, n_in, n_out):
+        self.W = np.zeros((n_out, n_in))
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.W.T)
+
+    def backward(self, dout):
+        e = dout * (1 - np.tanh(self.x @ self.W.T)**2)
+        self.dW = e.T @ self.x
+        return e @ self.W
+
+
+class Two:
+    def __init__(self):
+        self.layers = [Layer(2, 3), Layer(3, 2)]
+
+    def forward(self, x):
+        return self.layers[1].forward(self.layers[0].forward(x))
+
+    def backward(self, dout):
+        self.layers[0].backward(self.layers[1].backward(dout))
+"""
+
+_SUMMED = """\
+class Excess:
+    def __init__(self):
+        self.sums = None
+
+    def forward(self, x, y):
+        self.p, self.y = 1 / (1 + np.exp(-x)), y
+        return (np.log(1 + np.exp(x)) - y * x).sum(1)
+
+    def derivative(self):
+        return self.p - self.y
+"""
+
 #: The code, what makes it wrong, and the gradients that are checked.
 _COLUMNS_OF_A_SEQUENCE = """\
 class Steps:
@@ -512,6 +585,22 @@ class Unit:
         return e * self.scale
 """
 
+_ACTIVATION_OBJECT = """\
+class Unit:
+    def __init__(self, n_in, n_out, activation):
+        self.M, self.act = np.random.randn(n_in, n_out), activation
+
+    def forward(self, x):
+        self.x, self.z = x, x @ self.M
+        self.a = self.act.{forward}
+        return self.a
+
+    def backward(self, dout):
+        e = {slope}
+        self.dM = self.x.T @ e
+        return e @ self.M.T
+"""
+
 _CALLED_AS_A_RATE = """\
 class Sine:
     def __init__(self, n):
@@ -531,6 +620,23 @@ FORMS = {
     "a cotangent that is called as a learning rate": (_CALLED_AS_A_RATE, ("(e * self.x)", "(eta * self.x)"), "x w"),
     "an activation and its slope": (_SLOPE_AT_INPUT, ("output_gradient *", "output_gradient +"), "input"),
     "a slope that is given the output": (_SLOPE_AT_OUTPUT, ("self.X.T @ e", "self.X.T @ dA"), "X M"),
+    "an object with a slope of its input": (
+        _ACTIVATION_OBJECT.format(forward="activate(self.z)", slope="dout * self.act.derivative(self.z)"),
+        ("e @ self.M.T", "2 * e @ self.M.T"),
+        "x M",
+    ),
+    "an object with a slope of its output": (
+        _ACTIVATION_OBJECT.format(forward="calc(self.z)", slope="dout * self.act.prime(self.a)"),
+        ("self.x.T @ e", "self.x.T @ dout"),
+        "x M",
+    ),
+    "a class with a backward pass": (
+        _ACTIVATION_OBJECT.format(forward="forward(self.z)", slope="self.act.backward(dout)").replace(
+            "activation\n", "activation()\n", 1
+        ),
+        ("self.x.T @ e", "self.x.T @ dout"),
+        "x M",
+    ),
     "an activation by its name": (_ACTIVATION_BY_NAME, ("(1 - self.a)", "(1 + self.a)"), "x scale"),
     "columns of a sequence": (_COLUMNS_OF_A_SEQUENCE, ("delta = self.V.T @ delta", "delta = self.V @ delta"), "U V"),
     "axes of length 1 left out": (_AXES_LEFT_OUT, ("e.sum(0)", "e.mean(0)"), "x W c"),
@@ -569,6 +675,10 @@ FORMS = {
     "heads": (_HEADS, ("** 2", "** 3"), "x P"),
     "gradients by their names, of a sequence": (_NAMES_IN_ANOTHER_ORDER, ("da += e", "da += 2 * e"), "U V c a"),
     "called itself, as it keeps x": (_CALLED_ITSELF, ("* 3 * self.k", "* 2 * self.k"), "x k"),
+    "kept times a rate": (_KEPT_TIMES_A_RATE, ("lr * self.x.T", "2 * lr * self.x.T"), "x W"),
+    "given a generator and an initializer": (_GIVEN_A_GENERATOR, ("* self.noise * self.s", "* self.s"), "x W"),
+    "weights that are zero at first": (_ZERO_AT_FIRST, ("e.T @ self.x", "e.T @ abs(self.x)"), "layers_0_W layers_1_W"),
+    "a loss of each sample, of which the sum is meant": (_SUMMED, ("self.p - self.y", "self.p + self.y"), "x"),
     "given what forward has kept": (_KEPT_PROBABILITIES, ("(dvalues - y_true)", "(dvalues + y_true)"), "inputs"),
 }
 
@@ -592,7 +702,27 @@ class CrossEntropy:
         self.dinputs = -y_true / dvalues / len(dvalues)
 """
 
+_OWN_RELU = """\
+class ParametricReLU:
+    def __init__(self, alpha=0.25):
+        self.alpha = alpha
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dout):
+        return dout * np.where(self.x > 0, 1, self.alpha)
+"""
+
 NAMED = {
+    "Linear": (
+        _ACTIVATION_OBJECT.format(forward="forward(self.z)", slope="dout * self.act.derivative(self.z)").replace(
+            "Unit", "Linear"
+        ),
+        ("dout * self.act.derivative(self.z)", "dout"),
+    ),
+    "ParametricReLU": (_OWN_RELU, ("1, self.alpha)", "1, 0)")),
     "HingeLoss": (_OWN_HINGE_LOSS, ("/ self.y.size", "* self.y.size")),
     "CrossEntropy": (_OWN_CROSS_ENTROPY, ("-y_true / dvalues", "(dvalues - y_true)")),
     "Dense": (_OWN_DENSE, ("self.M[:-1]", "self.M[1:]")),

@@ -304,6 +304,18 @@ class Softmax:
 """
 
 
+def test_a_layer_of_lists_in_tensors_is_a_row(tmp_path: Path, gradcheck: Program) -> None:
+    (tmp_path / "lists.py").write_text(
+        "class Tensor:\n    def __init__(self, rows):\n        self.rows = rows\n\n    def tolist(self):\n"
+        "        return self.rows\n\n\n"
+        "class Double:\n    def __init__(self, n_in, n_out):\n        self.w = Tensor([[1.0] * n_out] * n_in)\n\n"
+        "    def forward(self, x):\n        return Tensor([[2 * one for one in row] for row in x.tolist()])\n\n"
+        "    def backward(self, upstream):\n        return self.forward(upstream)\n"
+    )
+    run = gradcheck("lists.py", "--json", "-")
+    assert {one["verdict"] for one in report_of(run)["results"]} == {"skip"}, run.stdout
+
+
 def test_what_only_its_framework_can_call_is_a_row_with_the_command(tmp_path: Path, gradcheck: Program) -> None:
     value = _VALUE.replace("Value(self.data", "type(self)(self.data")
     (tmp_path / "value.py").write_text(value, encoding="utf-8")

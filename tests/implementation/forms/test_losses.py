@@ -89,6 +89,25 @@ LOSSES = {
         ),
         ("np.clip(e, -1, 1)", "np.clip(e, -2, 2)"),
     ),
+    "SoftmaxLoss": (
+        (
+            "class SoftmaxLoss:\n    def forward(self, Z, Y):\n        self.N, self.Y = len(Z), Y\n"
+            "        Z = Z - Z.max(axis=1, keepdims=True)\n        self.p = np.exp(Z)\n"
+            "        self.p /= self.p.sum(1, keepdims=True)\n        log_p = Z + np.log(self.p.max(1, keepdims=True))\n"
+            "        return np.ones((1, self.N)) @ (-Y * log_p) @ np.ones((Z.shape[1], 1)) / self.N\n\n"
+            "    def backward(self):\n        return (self.p - self.Y) / self.N\n"
+        ),
+        ("(self.p - self.Y) / self.N", "(self.p - self.Y) / self.p.size"),
+    ),
+    "picked": (
+        (
+            "def picked(logits, targets):\n    t = np.asarray(targets).astype(np.int64)\n"
+            "    return np.exp(logits[np.arange(len(t)), t]).mean(), (logits, t)\n\n\n"
+            "def picked_backward(dout, cache):\n    logits, t = cache\n    d, rows = 0 * logits, np.arange(len(t))\n"
+            "    d[rows, t] = dout * np.exp(logits[rows, t]) / len(t)\n    return d\n"
+        ),
+        ("/ len(t)", "/ logits.size"),
+    ),
     "rows_forward": (
         (
             "def rows_forward(logits, y_onehot):\n    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)\n"

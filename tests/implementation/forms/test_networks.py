@@ -323,6 +323,71 @@ class Net:
         faulty="w1 b1",
         gradients="w1 b1 w2 b2",
     ),
+    "a loss of what forward has kept": Net(
+        text="""\
+class Net:
+    def __init__(self, input_size, hidden_size, output_size):
+        self.W1, self.W2 = np.ones((input_size, hidden_size)), np.ones((hidden_size, output_size))
+
+    def forward(self, X):
+        self.X, self.h = X, np.tanh(X @ self.W1)
+        e = np.exp(self.h @ self.W2)
+        self.p = e / e.sum(1, keepdims=True)
+        return self.p
+
+    def compute_loss(self, y_true, l2_reg=0.0):
+        squares = np.sum(self.W1**2) + np.sum(self.W2**2)
+        return -np.log(self.p[np.arange(len(y_true)), y_true]).mean() + l2_reg * squares
+
+    def backward(self, y_true, l2_reg=0.0):
+        dz = self.p.copy()
+        dz[np.arange(len(y_true)), y_true] -= 1
+        dz /= len(y_true)
+        dh = dz @ self.W2.T * (1 - self.h**2)
+        return {"W1": self.X.T @ dh + 2 * l2_reg * self.W1, "W2": self.h.T @ dz + 2 * l2_reg * self.W2}
+""",
+        wrong=("@ dh + 2 * l2_reg", "@ dh + 3 * l2_reg"),
+        faulty="W1",
+        gradients="W1 W2",
+    ),
+    "one method for both, which leaves gradients in the layers": Net(
+        text="""\
+class Param:
+    def __init__(self, value):
+        self.value, self.grad = value, np.zeros_like(value)
+
+
+class Layer:
+    def __init__(self, n_in, n_out):
+        self.W = Param(np.ones((n_in, n_out)))
+
+    def forward(self, X):
+        self.X, self.y = X, np.tanh(X @ self.W.value)
+        return self.y
+
+    def backward(self, dout):
+        e = dout * (1 - self.y**2)
+        self.W.grad += self.X.T @ e
+        return e @ self.W.value.T
+
+
+class Net:
+    def __init__(self, n_input, n_output, hidden_size):
+        self.one, self.two = Layer(n_input, hidden_size), Layer(hidden_size, n_output)
+
+    def compute_loss_and_gradients(self, X, y):
+        self.one.W.grad = self.two.W.grad = 0
+        z = self.two.forward(self.one.forward(X))
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        loss = -np.log(p[np.arange(len(y)), y]).mean()
+        p[np.arange(len(y)), y] -= 1
+        self.one.backward(self.two.backward(p / len(y)))
+        return loss
+""",
+        wrong=("self.X.T @ e", "self.X.T @ dout"),
+        faulty="one_W two_W",
+        gradients="one_W two_W",
+    ),
     "steps in dictionaries, which backward takes by their names": Net(
         text="""\
 class Net:

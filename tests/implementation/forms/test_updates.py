@@ -52,6 +52,26 @@ def _rows(taken: str = "", kept: str = "pass", given: str = "", rate: str = "lr"
     return _ROWS.format(taken=taken, kept=kept, given=given, rate=rate)
 
 
+_BY_AN_OPTIMIZER = """\
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, grad, optimizer{default}):
+        dW, db, W = self.x.T @ grad, grad.sum(0), self.W
+        {step}
+        return grad @ W.T
+"""
+
+
+def _by_an_optimizer(step: str, default: str = "") -> str:
+    return _BY_AN_OPTIMIZER.format(step=step, default=default)
+
+
 FORMS = {
     "one sample": Form(
         shows="updates classes one-sample columns",
@@ -89,6 +109,21 @@ FORMS = {
         text=_rows(given=", lr")
         .replace("dx = grad @ self.W.T", "W = self.W")
         .replace("return dx", "return grad @ W.T"),
+        wrong=("grad @ W.T", "grad @ self.W.T"),
+    ),
+    "by an optimizer, in place": Form(
+        layer="affine",
+        text=_by_an_optimizer("optimizer.update([self.W, self.b], [dW, db], 'linear')"),
+        wrong=("grad.sum(0)", "grad.mean(0)"),
+    ),
+    "by an optimizer that may be left out, in dictionaries": Form(
+        layer="affine",
+        text=_by_an_optimizer("optimizer and optimizer.step({0: self.W, 1: self.b}, {0: dW, 1: db})", "=None"),
+        wrong=("self.x.T @", "2 * self.x.T @"),
+    ),
+    "by an optimizer, which returns them": Form(
+        layer="affine",
+        text=_by_an_optimizer("self.W = optimizer(self.W, dW); self.b[...] = optimizer(self.b, db)"),
         wrong=("grad @ W.T", "grad @ self.W.T"),
     ),
 }

@@ -104,6 +104,34 @@ SAMPLES = [
         ),
         wrong=("y**2", "y"),
     ),
+    *(
+        Form(
+            shows="context",
+            layer="tanh",
+            text=(
+                "class Tanh:\n    @staticmethod\n    def forward(ctx, x):\n        y = np.tanh(x)\n"
+                "        ctx.save_for_backward(y)\n        return y\n\n"
+                f"    @staticmethod\n    def backward(ctx, grad_output):\n        (y,) = ctx.{saved}\n"
+                "        return grad_output * (1 - y**2)\n"
+            ),
+            wrong=("y**2", "y"),
+        )
+        for saved in ("_saved", "get_saved_tensors()")
+    ),
+    Form(
+        shows="context settings",
+        layer="leaky-relu",
+        text=(
+            "class Function:\n    @classmethod\n    def apply(cls, *tensors, **settings):\n        ctx = cls()\n"
+            "        for name, value in settings.items():\n            setattr(ctx, name, value)\n"
+            "        return cls.forward(ctx, *tensors, **settings)\n\n\n"
+            "class LeakyReLU(Function):\n    @staticmethod\n    def forward(ctx, x, slope=0.01):\n"
+            "        ctx.save_for_backward(x)\n        return np.where(x > 0, x, slope * x)\n\n"
+            "    @staticmethod\n    def backward(ctx, grad_output):\n        (x,) = ctx.saved_tensors\n"
+            "        return grad_output * np.where(x > 0, 1, ctx.slope)\n"
+        ),
+        wrong=("1, ctx.slope", "ctx.slope, 1"),
+    ),
     Form(
         shows="halves",
         layer="relu",
