@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -14,14 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["LAYERS", "TITLES"]
 
 
+@cache  # a case asks six times
+def _imported(name: str) -> Layer:
+    _, module, attribute = REGISTRY[name]
+    return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
+
+
 class _Layers(Mapping[str, "Layer"]):
     """The layers by name, each imported when it is looked up: a run needs one of many."""
 
     def __getitem__(self, name: str) -> Layer:
-        if name not in REGISTRY:
-            raise KeyError(name)
-        _, module, attribute = REGISTRY[name]
-        return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
+        return _imported(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY)
