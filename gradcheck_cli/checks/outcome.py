@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gradcheck_cli.checks.comparison import Comparison
@@ -11,6 +9,7 @@ from gradcheck_cli.checks.duties import TriedDuties, untried_duties
 from gradcheck_cli.checks.gradients import unchecked_gradients
 from gradcheck_cli.checks.precision import kernel_reason
 from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
