@@ -98,7 +98,7 @@ def _probe_zeros(run: CaseRun, comparison: Comparison, duties: TriedDuties) -> C
 
 def _explain(run: CaseRun, comparison: Comparison, verdict: Verdict) -> tuple[Diagnosis, ...]:
     """Explain why an array is wrong; else return the remarks on a pass, or the leaks of forward."""
-    if Verdict.FAIL not in {result.verdict for result in comparison.arrays}:
+    if all(result.verdict is not Verdict.FAIL for result in comparison.arrays):
         return comparison.remarks if verdict is Verdict.PASS else comparison.leaks
     from gradcheck_cli.checks.diagnosis.explain import explain  # 15 ms, only for a case that fails
 
