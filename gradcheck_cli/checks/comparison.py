@@ -80,22 +80,21 @@ def judge_elements(analytic: Array, expected: Estimate, dtype: str, settings: Se
     if |a - n| > t + e. It is right if |a - n| <= t + e and e is small enough for that to mean something: at most t,
     or the square root of eps of the scale, by which half of the digits are seen.
     """
-    eps = epsilon(dtype)
-    unit = eps * floored(expected.scale)
-    tolerance = settings.tolerance(dtype)
+    eps, tolerance = epsilon(dtype), settings.tolerance(dtype)
+    value, bound, unit = expected.value, expected.error_bound, eps * floored(expected.scale)
     with np.errstate(all="ignore"):
-        error = np.asarray(abs(analytic - expected.value))
-        allowed = tolerance * unit + expected.error_bound
-        wrong = error > allowed
-        decided = expected.error_bound <= max(tolerance, eps**-0.5) * unit
+        error = np.asarray(abs(analytic - value))
+        allowed = tolerance * unit + bound
+        wrong = np.asarray(error > allowed)
+        decided = bound <= max(tolerance, eps**-0.5) * unit
         severity = (error / allowed).reshape(-1)
-        worst = int(np.argmax(severity))  # of which a NaN is the largest
-        if np.isnan(severity[worst]):  # nothing is off where nothing is allowed, or there is no expected value
-            worst = int(np.argmax(np.where(np.isnan(severity), -1.0, severity)))
+        worst = int(severity.argmax())  # of which a NaN is the largest
+        if math.isnan(severity[worst]):  # nothing is off where nothing is allowed, or there is no expected value
+            worst = int(np.where(np.isnan(severity), -1.0, severity).argmax())
         # The error bound of the expected value counts as allowed, so that more roundings than the tolerance are wrong,
         # and only those. Where all should be zeros there is no scale, and an error is infinitely many roundings.
         roundings = tolerance * float(severity[worst]) if error.reshape(-1)[worst] != 0 else 0.0
-        relative = _largest(error / np.maximum(abs(analytic) + abs(expected.value), 1e-8))
+        relative = _largest(error / np.maximum(abs(analytic) + abs(value), 1e-8))
     return Elements(
         error=error,
         allowed=allowed,
@@ -169,17 +168,17 @@ def figures(array: Array, expected: Estimate, elements: Elements, index: tuple[i
 def floored(scale: Array) -> Array:
     """Raise the scale of each element to a share of its array's typical one: the mean of those that are not zero."""
     positive = scale if scale.all() else scale[scale > 0]
-    return np.maximum(scale, SCALE_FLOOR * positive.mean()) if positive.size else scale
+    return np.maximum(scale, SCALE_FLOOR * (positive.sum() / positive.size)) if positive.size else scale
 
 
-@np.errstate(all="ignore")  # what is not finite does not stand out
 def _stands_out(elements: Elements, expected: Estimate, tolerance: float) -> bool:
     """Tell whether the worst element, which is not wrong, is off by far more than the others."""
     if elements.roundings <= _LEAST_OUTLIER * max(1.0, tolerance / TOLERANCE):
         return False
-    share = (elements.error / floored(expected.scale)).reshape(-1)
-    others = np.delete(share, elements.worst)
-    return bool(others.size and share[elements.worst] > _OUTLIER * root_mean_square(others))
+    with np.errstate(all="ignore"):  # what is not finite does not stand out
+        share = (elements.error / floored(expected.scale)).reshape(-1)
+        others = np.delete(share, elements.worst)
+        return bool(others.size and share[elements.worst] > _OUTLIER * root_mean_square(others))
 
 
 def why_undecided(expected: Estimate, settings: Settings) -> str:

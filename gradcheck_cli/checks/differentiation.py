@@ -172,7 +172,7 @@ def numeric_inputs(run: CaseRun) -> dict[str, Array]:
     """
     problem = run.problem
     narrow, wide = dict(problem.inputs), wide_inputs(problem)
-    if all(wide[name].dtype == narrow[name].dtype for name in narrow):
+    if is_of_case(run, wide):
         return narrow
     try:
         out, _ = run.calls.forward(wide, problem.parameters)

@@ -54,14 +54,14 @@ class Judged(NamedTuple):
 
 def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Comparison) -> Judged:
     """Compare at integers the gradients of inputs in which forward is affine, if nothing is wrong at real inputs."""
-    verdicts = {result.verdict for result in comparison.arrays}
+    may_pass = all(result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE) for result in comparison.arrays)
     found = {**derivatives.estimates, **{name: p.estimate for name, p in derivatives.projections.items()}}
     affine = {n: e for n, e in found.items() if e.affine and not (e.noise or e.leak or run.problem.domain.get(n))}
-    if not affine or verdicts - {Verdict.PASS, Verdict.INCONCLUSIVE}:
+    if not affine or not may_pass:
         return Judged(run, comparison)
     # Of what is differentiated element by element, sums that turn out to be too long are sorted out afterwards.
     longest = {name: _USUAL_TERMS if name in derivatives.estimates else _MOST_TERMS for name in affine}
-    sums = max(terms * float(np.max(affine[name].scale, initial=0.0)) for name, terms in longest.items())
+    sums = max(terms * float(affine[name].scale.max(initial=0.0)) for name, terms in longest.items())
     largest = largest_magnitude(sums, run.dtype) if np.isfinite(sums) else None
     if largest is None:
         return Judged(run, comparison)

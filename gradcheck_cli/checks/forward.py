@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gradcheck_cli.checks.comparison import compare
 from gradcheck_cli.checks.form import Subject, nonfinite
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.implementation.outputs import with_outputs
 from gradcheck_cli.layers.framework.case import Case
@@ -55,6 +54,8 @@ def compare_output(out: object, problem: Problem, dtype: str, settings: Settings
     expected = expected_outputs(problem, out)
     outputs = problem.parts(out) if isinstance(out, np.ndarray) and problem.outputs else {"out": out}
     results = [_compare(name, array, expected[name], problem, dtype, settings) for name, array in outputs.items()]
+    if len(results) == 1:
+        return results[0]
     verdict = Verdict.worst(result.verdict for result in results)
     failing = [result for result in results if result.verdict is verdict]
     worst = max(failing, key=lambda result: (result.name not in problem.state, _severity(result)))
@@ -76,6 +77,8 @@ def expected_output(problem: Problem, out: object) -> Estimate:
 def expected_outputs(problem: Problem, out: object) -> dict[str, Estimate]:
     """Return what each output should be where forward returned `out`, by name."""
     whole = expected_output(problem, out)
+    if not problem.outputs:
+        return {"out": whole}
     values, scales, bounds = (problem.parts(array) for array in (whole.value, whole.scale, whole.error_bound))
     return {name: replace(whole, value=values[name], scale=scales[name], error_bound=bounds[name]) for name in values}
 

@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck_cli.checks.memory_layouts import HOW_TO_SKIP, LAYOUTS
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep
+from gradcheck_cli.numeric.directions import random_directions
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 SAME_INPUTS, OTHER_INPUTS = "again with the same inputs", "with other inputs"
 OTHER_CACHE, SAME_CACHE = "again, with the cache of another forward", "a second time with the same cache"
 AFTER_OTHERS, NTH = "after forward had been called with other inputs", "again, {} of {} times"
+
+#: The seed of other inputs: none that people give a case, whose inputs they would be.
+_OTHER_SEED = 2**40
 
 
 class OtherCalls:
@@ -44,11 +48,13 @@ class OtherCalls:
     @cached_property
     def inputs(self) -> dict[str, Array]:
         """Other inputs of the same shapes."""
-        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
         others = dict(self._problem.inputs)
-        for name in self._problem.differentiable:
-            within = self._problem.domain.get(name)
-            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
+        for seed, name in enumerate(self._problem.differentiable, start=_OTHER_SEED):
+            x, within = others[name], self._problem.domain.get(name)
+            if within is None:
+                (others[name],) = random_directions(x, 1, seed=seed)  # drawn as inputs are, and remembered
+            else:
+                others[name] = drawn(random.Random(seed), x.shape, within).astype(x.dtype)  # noqa: S311  # no secrets
         return others
 
     def laid_out(self, lay_out: Callable[[Array], Array]) -> tuple[dict[str, Array], Array]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gradcheck_cli.checks.comparison import Comparison
@@ -11,6 +9,7 @@ from gradcheck_cli.checks.duties import TriedDuties, untried_duties
 from gradcheck_cli.checks.gradients import unchecked_gradients
 from gradcheck_cli.checks.precision import kernel_reason
 from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
@@ -99,7 +98,7 @@ def _probe_zeros(run: CaseRun, comparison: Comparison, duties: TriedDuties) -> C
 
 def _explain(run: CaseRun, comparison: Comparison, verdict: Verdict) -> tuple[Diagnosis, ...]:
     """Explain why an array is wrong; else return the remarks on a pass, or the leaks of forward."""
-    if Verdict.FAIL not in {result.verdict for result in comparison.arrays}:
+    if all(result.verdict is not Verdict.FAIL for result in comparison.arrays):
         return comparison.remarks if verdict is Verdict.PASS else comparison.leaks
     from gradcheck_cli.checks.diagnosis.explain import explain  # 15 ms, only for a case that fails
 

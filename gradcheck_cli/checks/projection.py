@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from gradcheck_cli.checks.comparison import Elements, figures, judge_elements, u
 from gradcheck_cli.checks.form import Subject
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.results.result import ArrayResult, Verdict, WrongElements

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from gradcheck_cli.checks.cancellation import has_reference, with_cancellation
 from gradcheck_cli.checks.comparison import Comparison, compare, floored, judge_elements
 from gradcheck_cli.checks.form import Subject, share_of
 from gradcheck_cli.checks.forward import expected_output
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.results.result import ArrayResult, Diagnosis, Verdict

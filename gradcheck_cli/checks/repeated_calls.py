@@ -207,7 +207,8 @@ class RepeatedCalls:
         cotangent = self._problem.cotangent if cotangent is None else cotangent
         with called(when, hint):
             returned = self._run.calls.backward(cotangent, cache, self._problem.differentiable)
-        before = self._sums
+        if not (before := self._sums):
+            return returned
         arrays = real_arrays({name: returned[name] for name in before if name in returned})
         added = {n: array - before[n] for n, array in arrays.items() if array.shape == before[n].shape}
         self._sums = before | arrays

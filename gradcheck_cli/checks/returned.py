@@ -28,5 +28,8 @@ def is_numeric(value: object) -> TypeGuard[Array]:
 
 def real_arrays(gradients: Mapping[str, object]) -> dict[str, Array]:
     """Pick the gradients that are arrays of numbers, in float64 or wider."""
-    arrays = {name: np.asarray(value) for name, value in gradients.items() if isinstance(value, np.ndarray | float)}
-    return {name: array.astype(working_dtype(array.dtype)) for name, array in arrays.items() if array.dtype.kind == "f"}
+    found = {}
+    for name, value in gradients.items():
+        if isinstance(value, np.ndarray | float) and (array := np.asarray(value)).dtype.kind == "f":
+            found[name] = array.astype(working_dtype(array.dtype))
+    return found

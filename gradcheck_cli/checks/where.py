@@ -135,7 +135,7 @@ def _indices(chosen: Array, axis: Axis) -> str | None:
 
 def _every(axis: Axis, first: int, last: int, *, step: int, count: int) -> str | None:
     if step == 1:
-        return f"{axis.plural} {first} <= {axis.index} <= {last}"
+        return f"{axis.plural} {first} <= {axis.letter} <= {last}"
     if first >= step or last + step < count:
         return None
     nth = f"every {_ORDINALS.get(step, f'{step}th')} {axis.name}"
@@ -151,11 +151,11 @@ def _last(axis: Axis, width: int, count: int) -> str:
     """Describe the last `width` indices along an axis."""
     if width <= 1:
         return _one(axis, count - 1, count) if width else ""
-    return f"{axis.plural} {axis.index} >= {count - width}"
+    return f"{axis.plural} {axis.letter} >= {count - width}"
 
 
 def _first(axis: Axis, width: int, count: int) -> str:
     """Describe the first `width` indices along an axis."""
     if width <= 1:
         return _one(axis, 0, count) if width else ""
-    return f"{axis.plural} {axis.index} < {width}"
+    return f"{axis.plural} {axis.letter} < {width}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from gradcheck_cli.checks.comparison import Comparison, unravel
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, wide_inputs
 from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.derivative import differentiate

@@ -27,8 +27,7 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
     words = random_words(source, shape)
-    sizes, signs = ((words >> 1) + 0.5) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
-    return (sizes * signs).reshape(shape)
+    return np.asarray(np.copysign((words | 1) * 2.0**-32 + 0.5, (words & 1) - 0.5)).reshape(shape)
 
 
 def drawn(source: random.Random, shape: Sequence[int], within: tuple[float, float] | None = None) -> Array:

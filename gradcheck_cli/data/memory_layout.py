@@ -30,7 +30,7 @@ class MemoryLayout(NamedTuple):
 
     def view(self, base: Array) -> Array:
         """Return the array of which `base` is the base."""
-        return base.transpose(tuple(np.argsort(self.order)) if self.order else None)[self._flips]
+        return base.transpose([self.order.index(axis) for axis in range(base.ndim)])[self._flips]
 
     def copy(self, array: Array) -> Array:
         """Copy an array into this layout.

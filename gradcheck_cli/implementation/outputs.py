@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.implementation import BackwardStep, Implementation, ImplementationError, Step
 from gradcheck_cli.implementation.seeding import seeded

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.generators import keep_generators, seed_generators
 from gradcheck_cli.implementation.implementation import BackwardStep, Implementation, ImplementationError, Step
 from gradcheck_cli.layers.framework.problem import Problem

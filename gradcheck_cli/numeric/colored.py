@@ -7,8 +7,8 @@ output (Curtis, Powell and Reid, 1974). A `Coupling` states which those are; not
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -36,51 +36,58 @@ class Coupling(NamedTuple):
     owner: Callable[[int], Array]
 
 
-class _Sorted(NamedTuple):
-    """Some elements by colour. Those that reach no output, whose derivatives are 0, come first, before any colour."""
+class _Batch(NamedTuple):
+    """Elements of some colours, colour by colour, whose changes are credited at once."""
 
-    order: Array  #: positions among the elements
-    colors: Array  #: that occur
-    bounds: Array  #: where in `order` each colour begins, and the last ends
+    chosen: Array  #: positions among the elements that are differentiated
+    colors: Array  #: of each, counted from 0
+    #: For each colour and output 1 + the place of its owner in the batch, or 0 if the owner is not there. Axes after
+    #: the first are those that `Coupling.owner` returns.
+    entries: Array
 
 
 class _Colors:
     """The colours of the elements of an input, and the owners of an output."""
 
     def __init__(self, coupling: Coupling, size: int, shape: tuple[int, ...]) -> None:
-        self.batch = arrays_per_batch(math.prod(shape))  #: colours that are credited at once
+        self._batch = arrays_per_batch(math.prod(shape))  #: colours that are credited at once
         self._coupling = coupling
         self._owners: Array | None = None  # of each colour, if there are so few that they fit one batch
         #: Of each element; -1 for one that reaches no output, and last for an owner of -1.
         self.of = np.full(size + 1, -1, np.int32)
-        if coupling.colors <= self.batch:
+        if coupling.colors <= self._batch:
             self._owners = np.array([coupling.owner(color) for color in range(coupling.colors)])
             self.of[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(shape))
         else:
             for color in range(coupling.colors):
                 self.of[coupling.owner(color)] = color
         self.of[-1] = -1
-        self._all = self._sort(np.arange(size))
 
-    def sort(self, elements: Array) -> _Sorted:
-        """Sort elements, flat indices in ascending order, by colour."""
-        return self._all if elements.size == self.of.size - 1 else self._sort(elements)
+    def batches(self, elements: Array) -> Iterable[_Batch]:
+        """Cut elements, flat indices in ascending order, into batches, without those that reach no output."""
+        is_one_batch = elements.size == self.of.size - 1 and self._owners is not None
+        return self._of_all if is_one_batch else self._cut(elements)
 
-    def entries(self, colors: Array, elements: Array) -> Array:
-        """Return, for each output, 1 + the position of its owner in `elements`, or 0 if the owner is not there.
+    @cached_property  # all elements are differentiated in most cases, and small ones share their colours
+    def _of_all(self) -> tuple[_Batch, ...]:
+        return tuple(self._cut(np.arange(self.of.size - 1)))
 
-        The first axis is that of the colours; the others are those that `Coupling.owner` returns.
-        """
+    def _cut(self, elements: Array) -> Iterator[_Batch]:
+        order = np.argsort(self.of[elements], kind="stable")
+        color = self.of[elements][order]
+        begin = np.flatnonzero(color != np.concatenate(([-1], color[:-1])))
+        colors, bounds = color[begin], np.append(begin, order.size)
+        for first in range(0, colors.size, self._batch):
+            some = bounds[first : first + self._batch + 1]
+            chosen, count = order[some[0] : some[-1]], some.size - 1
+            entries = self._entries(colors[first : first + count], elements[chosen])
+            yield _Batch(chosen, np.repeat(np.arange(count), np.diff(some)), entries)
+
+    def _entries(self, colors: Array, elements: Array) -> Array:
         entry, owners = np.zeros(self.of.size, np.int64), self._owners
         owner = np.array([*map(self._coupling.owner, colors.tolist())]) if owners is None else owners[colors]
         entry[elements] = np.arange(1, elements.size + 1)
         return np.asarray(entry[owner])  # an owner of -1 is the last entry, which stays 0
-
-    def _sort(self, elements: Array) -> _Sorted:
-        order = np.argsort(self.of[elements], kind="stable")
-        color = self.of[elements][order]
-        begin = np.flatnonzero(color != np.concatenate(([-1], color[:-1])))
-        return _Sorted(order, color[begin], np.append(begin, order.size))
 
 
 _colors_before = lru_cache(maxsize=32)(_Colors)  # for small cases, of one geometry and many seeds or implementations
@@ -123,23 +130,19 @@ class ColoredScheme:
         return self._in_batches(elements, steps, both=self._affine is None or self.box.noise > 0)
 
     def _in_batches(self, elements: Array, steps: Array, *, both: bool) -> Estimate:
-        """Sort the elements by colour and differentiate a batch of colours at a time."""
+        """Differentiate a batch of colours at a time."""
         figures = np.zeros((4, elements.size), self.box.dtype)
-        order, colors, all_bounds = self._colors.sort(elements)
-        for first in range(0, colors.size, self._colors.batch):
-            bounds = all_bounds[first : first + self._colors.batch + 1]
-            chosen = order[bounds[0] : bounds[-1]]
-            some = colors[first : first + self._colors.batch], bounds - bounds[0]
-            figures[:, chosen] = self._differences(*some, elements[chosen], steps[chosen], both=both)
+        for batch in self._colors.batches(elements):
+            chosen = batch.chosen
+            figures[:, chosen] = self._differences(batch, elements[chosen], steps[chosen], both=both)
         value, scale, roundoff, second = figures
         return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
 
-    def _differences(self, colors: Array, bounds: Array, elements: Array, steps: Array, *, both: bool) -> Array:
-        """Differentiate in the elements of a batch of colours.
+    def _differences(self, batch: _Batch, elements: Array, steps: Array, *, both: bool) -> Array:
+        """Differentiate in the elements of a batch.
 
         Args:
-            colors: the colours.
-            bounds: where the elements of each colour begin in `elements`, and the last end.
+            batch: where they are credited.
             elements: flat indices of x, colour by colour.
             steps: h, one for each element.
             both: whether to evaluate on both sides.
@@ -147,16 +150,14 @@ class ColoredScheme:
         Returns:
             Value, scale, bound on the roundoff, and second difference: an array of shape (4, elements).
         """
-        box = self.box
+        box, entries = self.box, batch.entries
         start, h = box.x.reshape(-1)[elements], steps.astype(box.x.dtype)
         ahead, behind = start + h, start - h if both else start
         # x + h and x - h are rounded: divide by the difference really taken.
         width = ahead.astype(box.dtype) - behind
-        entries = self._colors.entries(colors, elements)
         shared = tuple(axis for axis, size in enumerate(entries.shape) if size == 1 and axis)
-        points = self._points(elements, bounds, *((ahead, behind) if both else (ahead,)))
         sums = np.zeros((5, elements.size + 1), box.dtype)
-        for change in box.changes(points, both=both):
+        for change in box.changes(self._points(batch, elements, [ahead, behind][: 1 + both]), both=both):
             to = entries[tuple(slice(None) if axis in shared else part for axis, part in enumerate(change.tile))]
             _credit(sums[0], to, change.first, shared)
             _credit(sums[1], to, change.total, shared)
@@ -170,8 +171,10 @@ class ColoredScheme:
         rounding = box.epsilon * (magnitude + scale) * ((scale != 0) | (second != 0))
         if not both and self._affine is not None:
             second = self._affine.roundings * rounding
-        figures = np.array([value, scale, rounding + 4 * box.noise * np.sqrt(variance), second]) / width
-        return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
+        if box.noise:
+            rounding = rounding + 4 * box.noise * np.sqrt(variance)
+        figures, moved = np.array([value, scale, rounding, second]) / width, width > 0
+        return figures if moved.all() else np.where(moved, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
 
     def _constants(self, shared: tuple[int, ...]) -> list[Array]:
         """Return what each colour is credited, summed along shared axes: the rounding scale, and squared weights.
@@ -185,14 +188,13 @@ class ColoredScheme:
             self._constant_sums[shared] = sums
         return self._constant_sums[shared]
 
-    def _points(self, elements: Array, bounds: Array, *sides: Array) -> list[Array]:
+    def _points(self, batch: _Batch, elements: Array, sides: Sequence[Array]) -> list[Array]:
         """Return x with the elements of each colour moved, to each side, all points of a colour in succession."""
-        x, colors = self.box.x, bounds.size - 1
-        block = np.empty((colors, len(sides), x.size), x.dtype)
+        x = self.box.x
+        block = np.empty((len(batch.entries), len(sides), x.size), x.dtype)
         block[...] = x.reshape(-1)
-        color = np.repeat(np.arange(colors), np.diff(bounds))
         for number, values in enumerate(sides):
-            block[color, number, elements] = values
+            block[batch.colors, number, elements] = values
         return list(block.reshape(-1, *x.shape))
 
 

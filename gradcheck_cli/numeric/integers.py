@@ -51,7 +51,8 @@ def largest_magnitude(terms: float, dtype: str) -> int | None:
 def draw_integers(like: Array, largest: int, seed: str) -> Array:
     """Draw integers of random sign and of a magnitude up to `largest`, in an array's dtype; 0 where the array is 0."""
     values = _draw(seed, like.size, largest).reshape(like.shape)
-    return np.where(like == 0, 0, values).astype(like.dtype)
+    values[like == 0] = 0
+    return values.astype(like.dtype, copy=False)
 
 
 class ExactLine:
@@ -164,7 +165,7 @@ def on_grid(values: Array) -> Array | None:
 def _draw(seed: str, count: int, largest: int) -> Array:
     """Draw integers of random sign and of a magnitude from 1 to `largest`, as floats."""
     words = random_words(random.Random(seed), (count,))  # noqa: S311  # to compute with, not secrets
-    return (words % largest + 1.0) * np.where(words >> 31, -1.0, 1.0)
+    return np.asarray(np.copysign(words % largest + 1.0, 0.5 - (words >> 31)))
 
 
 _drawn_before = lru_cache(maxsize=64)(_draw)

@@ -29,7 +29,7 @@ def has_leak(box: BlackBox, estimate: Estimate, affine: Affine | None) -> bool:
     be affine serve without further evaluations. Elements without a finite error bound are not moved.
     """
     known = np.isfinite(estimate.error_bound)
-    value, bound = np.where(known, (estimate.value, estimate.error_bound), 0)
+    value, bound = np.where(known, estimate.value, 0), np.where(known, estimate.error_bound, 0)
     derivatives = affine.derivatives if affine and known.all() else _along_known(box, known, affine=bool(affine))
 
     def explains(along: DirectionalDerivative) -> bool:

@@ -41,8 +41,9 @@ def partial_derivatives(
             error_bound=single.error_bound + single.second_difference,
             kinks=np.zeros(elements.size, bool),
         )
-        curved = np.flatnonzero(~_is_straight(single, scheme.box.epsilon))
-        if curved.size:
+        straight = _is_straight(single, scheme.box.epsilon)
+        if not straight.all():
+            curved = np.flatnonzero(~straight)
             refined = extrapolate(scheme, elements[curved], resolution=resolution, step=step)
             estimate = estimate.with_elements(curved, refined)
     else:

@@ -10,12 +10,11 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.numeric.affine import detect_affine
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, Function

@@ -26,9 +26,9 @@ def is_rounding(residue: Array, size: Array, epsilon: float) -> Array:
         size: absolute values that the residue was computed from, of the same shape.
         epsilon: the machine epsilon that the values were rounded with.
     """
-    by_own_size = residue <= (ROUNDINGS * epsilon) * size
+    by_own_size = np.asarray(residue <= (ROUNDINGS * epsilon) * size)
     if by_own_size.all():
-        return np.asarray(by_own_size)
+        return by_own_size
     typical = ROUNDINGS * epsilon * root_mean_square(size[size > 0])
     return np.asarray(by_own_size | ((residue <= typical) & (residue <= epsilon**0.25 * size)))
 
@@ -39,7 +39,7 @@ def epsilon_of_values(values: Array) -> float:
     A float32 computation stored in a float64 array rounds as float32 does. Values that are all float16 numbers too
     (zeros, small integers) are no evidence of that. Meaningful only where x itself is not made of float32 numbers.
     """
-    for part in (values[:64], values):  # the first few usually settle it
+    for part in (values.reshape(-1)[:64], values):  # the first few usually settle it
         if not (part.astype(np.float32) == part).all():
             return 0.0
     return 0.0 if (values.astype(np.float16) == values).all() else epsilon(np.float32)

@@ -33,8 +33,7 @@ class Verdict(StrEnum):
     @classmethod
     def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
         """Return the verdict on a whole from those on its parts; SKIP if there are none."""
-        found = set(verdicts)
-        return max(found - {cls.SKIP}, key=lambda verdict: verdict.rank, default=cls.SKIP)
+        return max((each for each in verdicts if each is not cls.SKIP), key=_RANKING.index, default=cls.SKIP)
 
     @property
     def rank(self) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import ConvCase, standard
@@ -45,6 +46,7 @@ def many() -> Iterator[CaseResult]:
         for implementation in (spoilt(1.0), spoilt(math.nan), spoilt(math.inf), spoilt(db=2.0), spoilt(db=0.0)):
             yield check_case(ConvCase(N=2, dtype=dtype, pad=(0, 1)), implementation, settings)
     yield check_case(ConvCase(H=1, pad=0), spoilt(), settings)
+    yield check_case(LAYERS["mse"].case(), built_in(LAYERS["mse"], "vectorized"), settings)  # an output without axes
     yield check_case(ConvCase(N=2), spoilt(1.0), Settings(keep_wrong=True, sweep_wrong=True))
     yield check_case(ConvCase(C=8, F=8, seed=2**60), spoilt(), Settings(method="projected"))
     yield failed_case(ConvCase(), "a", None, settings, "hung", "Traceback")

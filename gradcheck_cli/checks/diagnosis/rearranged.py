@@ -108,7 +108,7 @@ def _permuted(returned: Array, right: Array, axis: Axis, k: int) -> Iterator[Rea
     if (order == straight).all():
         return
     kind = axis.name.replace(" ", "-")
-    cause = explanation("{kind}s-permuted", kind=kind, axis=axis.name, index=axis.index, order=_order(order))
+    cause = explanation("{kind}s-permuted", kind=kind, axis=axis.name, index=axis.letter, order=_order(order))
     if (order == straight[::-1]).all():
         yield Rearrangement(cause, lambda array: np.flip(array, axis=k), portable=True)
     else:

@@ -47,9 +47,9 @@ class AttentionCache(NamedTuple):
     p: Array  #: the weight of each key for each query, (N, T, S)
 
 
-QUERY = Axis(name="query", index="t", size="T")
-KEY = Axis(name="key", index="s", size="S")
-_VALUE_FEATURE = Axis(name="value feature", index="e", size="E")
+QUERY = Axis(name="query", letter="t", size="T")
+KEY = Axis(name="key", letter="s", size="S")
+_VALUE_FEATURE = Axis(name="value feature", letter="e", size="E")
 
 
 @frozen

@@ -24,8 +24,8 @@ from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.numeric.arrays import Array
 
 #: The columns of projections, which the heads share out, and the features of the output.
-_COLUMN = Axis(name="column", index="j", size="D")
-_OUT = Axis(name="output feature", index="e", size="D")
+_COLUMN = Axis(name="column", letter="j", size="D")
+_OUT = Axis(name="output feature", letter="e", size="D")
 
 
 @frozen

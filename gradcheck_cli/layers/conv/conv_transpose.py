@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -23,8 +22,8 @@ from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.numeric.arrays import Array
 
 #: Rows and columns of x are those of windows here: each element is spread over one.
-_ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)
-_OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, windows=False)
+_ROW, _COLUMN = ROW._replace(windows=True), COLUMN._replace(windows=True)
+_OUT_ROW, _OUT_COLUMN = OUT_ROW._replace(windows=False), OUT_COLUMN._replace(windows=False)
 
 
 @frozen

@@ -72,9 +72,9 @@ SEQUENCES = convolution(
 )
 
 
-PLANE = Axis(name="plane", index="l", size="D", spatial=True)
-_KERNEL_PLANE = Axis(name="kernel plane", index="q", size="DD", spatial=True)
-OUT_PLANE = Axis(name="plane", index="l", size="D'", spatial=True, windows=True)
+PLANE = Axis(name="plane", letter="l", size="D", spatial=True)
+_KERNEL_PLANE = Axis(name="kernel plane", letter="q", size="DD", spatial=True)
+OUT_PLANE = Axis(name="plane", letter="l", size="D'", spatial=True, windows=True)
 
 
 @frozen

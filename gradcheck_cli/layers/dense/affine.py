@@ -15,7 +15,7 @@ from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 
 #: Of an x of three axes, the one in the middle.
-_PART = Axis(name="row", index="i", size="split")
+_PART = Axis(name="row", letter="i", size="split")
 
 
 @frozen

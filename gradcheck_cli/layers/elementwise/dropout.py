@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
 from gradcheck_cli.layers.framework.case import Param
 from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently

@@ -6,15 +6,14 @@ the words for a position in an array (`the last row`, `samples n >= 1`) follow f
 
 from __future__ import annotations
 
-from gradcheck_cli.data.frozen import frozen, replace
+from typing import NamedTuple
 
 
-@frozen
-class Axis:
+class Axis(NamedTuple):
     """The names of one axis of an array, as in `the last row`, `samples n >= 1`, `divided by N`."""
 
     name: str
-    index: str
+    letter: str  #: of an index along it
     size: str  #: as messages write it; the case's number of that name, where it has one
     spatial: bool = False  #: its indices have neighbours: there is a first, a last and a border
     windows: bool = False  #: each of its indices is a row, or a column, of windows
@@ -25,24 +24,24 @@ class Axis:
         return f"{self.name}es" if self.name.endswith("s") else f"{self.name}s"
 
 
-SAMPLE = Axis(name="sample", index="n", size="N")
-STEP = Axis(name="step", index="t", size="T", spatial=True)
+SAMPLE = Axis(name="sample", letter="n", size="N")
+STEP = Axis(name="step", letter="t", size="T", spatial=True)
 
-CHANNEL = Axis(name="channel", index="c", size="C")
-ROW = Axis(name="row", index="i", size="H", spatial=True)
-COLUMN = Axis(name="column", index="j", size="W", spatial=True)
-FILTER = Axis(name="filter", index="f", size="F")
-KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
-KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
-OUT_ROW = Axis(name="row", index="i", size="H'", spatial=True, windows=True)
-OUT_COLUMN = Axis(name="column", index="j", size="W'", spatial=True, windows=True)
+CHANNEL = Axis(name="channel", letter="c", size="C")
+ROW = Axis(name="row", letter="i", size="H", spatial=True)
+COLUMN = Axis(name="column", letter="j", size="W", spatial=True)
+FILTER = Axis(name="filter", letter="f", size="F")
+KERNEL_ROW = Axis(name="kernel row", letter="h", size="HH", spatial=True)
+KERNEL_COLUMN = Axis(name="kernel column", letter="k", size="WW", spatial=True)
+OUT_ROW = Axis(name="row", letter="i", size="H'", spatial=True, windows=True)
+OUT_COLUMN = Axis(name="column", letter="j", size="W'", spatial=True, windows=True)
 
-FEATURE = Axis(name="feature", index="d", size="D")
-UNIT = Axis(name="unit", index="m", size="M")
-WORD = Axis(name="word", index="v", size="V")
+FEATURE = Axis(name="feature", letter="d", size="D")
+UNIT = Axis(name="unit", letter="m", size="M")
+WORD = Axis(name="word", letter="v", size="V")
 
 #: Any number of axes: those of an array of any shape.
-ANY = Axis(name="index", index="i", size="...")
+ANY = Axis(name="index", letter="i", size="...")
 
 _USUAL = (
     *(SAMPLE, STEP, CHANNEL, ROW, COLUMN, FILTER, KERNEL_ROW, KERNEL_COLUMN, OUT_ROW, OUT_COLUMN),
@@ -50,8 +49,8 @@ _USUAL = (
 )
 
 # Letters that have another meaning in some layers, which name these axes beside them.
-CLASS = Axis(name="class", index="c", size="C")
-HIDDEN = Axis(name="unit", index="h", size="H")
+CLASS = Axis(name="class", letter="c", size="C")
+HIDDEN = Axis(name="unit", letter="h", size="H")
 
 #: Axes of an array of any shape, and of an index along them: from the last one back, and the only one.
 _PRINTED = (("block", "l"), ("plane", "k"), ("row", "i"), ("column", "j"))
@@ -76,12 +75,13 @@ def indexed(axes: tuple[Axis, ...], count: int) -> tuple[Axis, ...]:
     """Name the axes of an array of any shape, by how it is printed; return others as they are."""
     if axes != (ANY,):
         return axes
-    return tuple(replace(axis, size=f"shape[{k}]") for k, axis in enumerate(anonymous("", count)))
+    return tuple(axis._replace(size=f"shape[{k}]") for k, axis in enumerate(anonymous("", count)))
 
 
 def anonymous(name: str, count: int) -> tuple[Axis, ...]:
     """Name `count` axes of an array of which nothing is known, by how it is printed."""
     named = _ONLY if count == 1 else [_PRINTED[max(k, 0)] for k in range(len(_PRINTED) - count, len(_PRINTED))]
     return tuple(
-        Axis(name=axis, index=index, size=f"{name}.shape[{k}]", spatial=True) for k, (axis, index) in enumerate(named)
+        Axis(name=axis, letter=letter, size=f"{name}.shape[{k}]", spatial=True)
+        for k, (axis, letter) in enumerate(named)
     )

@@ -7,7 +7,6 @@ checks and reports follow from it. Layers know nothing of the code that is check
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from random import Random
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.drawing import signed_uniform
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.layers.framework.axes import indexed
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import Relations, derive_couplings

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import random_words, signed_uniform
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.layers.framework.axes import Axis, anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import Relations

@@ -13,8 +13,8 @@ from gradcheck_cli.layers.norm.layer import eps, normalization_layer
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
 from gradcheck_cli.numeric.arrays import Array
 
-_GROUP = Axis(name="group", index="g", size="G")
-_IN_GROUP = Axis(name="channel", index="c", size="C/G")
+_GROUP = Axis(name="group", letter="g", size="G")
+_IN_GROUP = Axis(name="channel", letter="c", size="C/G")
 
 
 @frozen

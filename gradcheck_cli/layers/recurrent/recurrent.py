@@ -26,7 +26,7 @@ from gradcheck_cli.layers.recurrent.time import through_time, time_faults
 from gradcheck_cli.numeric.arrays import Array
 
 #: The rows of Wh.
-_ROW = Axis(name="row", index="i", size="H")
+_ROW = Axis(name="row", letter="i", size="H")
 
 #: Multiplications of a forward pass up to which faults are tried: there are about a hundred. Measured: 1.2 s at
 #: 160,000, in sequences of 10 steps, and 20 s at 8,000,000.
@@ -40,7 +40,7 @@ def declare_axes(
     columns, h = "H" if gates == 1 else f"{gates}H", x.replace("D", "H")
     before, after = dict.fromkeys(states, "N H"), dict.fromkeys(outputs, h)
     weights = {"Wx": f"D {columns}", "Wh": f"H {columns}", "b": columns}
-    gate = Axis(name="gate column", index="j", size=f"{gates}H")  # the columns of the weights, if there are gates
+    gate = Axis(name="gate column", letter="j", size=f"{gates}H")  # the columns of the weights, if there are gates
     axes = declare(HIDDEN, gate, x=x, **before, **weights, **after)
     return {**axes, "Wh": (_ROW, *axes["b"]), "out": axes[outputs[0]]}
 
