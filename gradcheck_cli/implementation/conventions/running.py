@@ -15,9 +15,8 @@ from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     attributes,
-    gradient_places,
-    newest,
-    snapshot,
+    gradients_held,
+    newest_gradient,
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.containers import Context
@@ -204,7 +203,7 @@ class _Run:
         values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
-        before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
+        before = {name: gradients_held(holder, reading.wanted(name)) for name in names}
         function = code.function("backward", instance)
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
@@ -223,7 +222,7 @@ class _Run:
             found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
-                found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
+                found[name] = as_array(newest_gradient(holder, reading.wanted(name), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
             found |= read_updates(reading, cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Place, attributes
+from gradcheck_cli.implementation.conventions.attributes import attributes, put
 from gradcheck_cli.implementation.conventions.code import guards_made
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
 from gradcheck_cli.implementation.conventions.reading import Reading
@@ -42,7 +42,7 @@ def read_updates(
         twin = copied(instance)
         for name in rates:
             if isinstance(name, str):
-                Place(twin, name).set(LEARNING_RATE)
+                put(twin, (name,), LEARNING_RATE)
         before = kept_parameters(reading, twin, names)
         cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
         given = fill(slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents))
