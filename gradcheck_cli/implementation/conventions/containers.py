@@ -31,11 +31,6 @@ class Context(WrittenDict):
         self.saved_tensors: tuple[object, ...] = ()
         self.needs_input_grad = needs_input_grad
 
-    @property
-    def is_filled(self) -> bool:
-        """Whether anything was put into it."""
-        return len(self) > 0 or len(vars(self)) > 2 or len(self.saved_tensors) > 0
-
     def save_for_backward(self, *values: object) -> None:
         """Keep values as `saved_tensors`."""
         self.saved_tensors = values

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.calling import call
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.arguments import Values
 from gradcheck_cli.implementation.conventions.attributes import (
     Wanted,
     array_at,
@@ -67,7 +67,7 @@ def make_instance(reading: Reading, values: Values) -> object:
     values = replace(values, context=Context())
     assert reading.code.cls is not None
     try:
-        instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(reading.code.cls)
+        instance = reading.arguments("constructor", values).call(reading.code.cls)
     except ImplementationError as error:
         lacking = [slot.name for slot in reading.constructor if slot.kind is SlotKind.OMITTED and slot.default is None]
         if lacking:  # then it may not be meant to be called so
@@ -78,8 +78,7 @@ def make_instance(reading: Reading, values: Values) -> object:
     required = [reading.wanted(name) for name in reading.kept if name not in reading.vocabulary.optional]
     required = [replace(one, kept_at=one.kept_at[:1]) for one in required]  # one of the places tells, and takes time
     if any(not parameter_paths(instance, wanted) for wanted in required):
-        function = reading.code.function("forward", instance)
-        fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
+        reading.call("forward", instance, values)
     return instance
 
 

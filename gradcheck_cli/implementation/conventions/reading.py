@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, name_of
-from gradcheck_cli.implementation.conventions.arguments import Forms, Values
+from gradcheck_cli.implementation.conventions.arguments import Arguments, Forms, Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.containers import Entries
@@ -179,6 +180,24 @@ class Reading:
         if unknown := [name for name in given if name.partition(".")[0] not in names]:
             return f"{called} takes no {unknown[0]}; leave it out: it takes {join_names(names)}"
         return None
+
+    def arguments(self, which: str, values: Values) -> Arguments:
+        """Return the arguments of the constructor, of forward or of backward.
+
+        Raises:
+            NotExpressibleError: the geometry cannot be passed in these forms.
+        """
+        return fill(getattr(self, which), self.forms, self.vocabulary, values)
+
+    def call(self, which: str, instance: object, values: Values) -> Any:
+        """Call forward or backward, of an instance if it is a method.
+
+        Raises:
+            NotExpressibleError: the geometry cannot be passed in these forms.
+            ImplementationError: it raised.
+        """
+        function = self.code.function(which, instance)
+        return self.arguments(which, values).call(function)
 
     def values(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Values:
         """Return what there is to pass for inputs and parameters, as the code wants them.

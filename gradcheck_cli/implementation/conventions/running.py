@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.arguments import Values
 from gradcheck_cli.implementation.conventions.attributes import (
     attributes,
     gradients_held,
@@ -119,9 +119,8 @@ def after_backward(reading: Reading, call: Call, cotangent: object) -> object:
     Raises:
         ImplementationError: it raised.
     """
-    twin, run = copied(call.instance), _Run(reading)
-    arguments = fill(reading.backward, reading.forms, reading.vocabulary, run.values_back(cotangent, call))
-    arguments.call(reading.code.function("backward", twin))
+    twin = copied(call.instance)
+    reading.call("backward", twin, _Run(reading).values_back(cotangent, call))
     return twin
 
 
@@ -151,10 +150,10 @@ class _Run:
             needs_cache = has(SlotKind.CACHE, reading.backward)
             is_required = any(not s.has_default or (needs_cache and instance is not None) for s in contexts)
             values = replace(values, context=self._context(values)) if is_required else values
-            returned = self._call_forward(instance, values)
+            returned = reading.call("forward", instance, values)
             if contexts and needs_cache and not is_required and not has_cache(reading, returned):
                 values = replace(values, context=self._context(values))  # which forward fills only if it is given one
-                returned = self._call_forward(instance, values)
+                returned = reading.call("forward", instance, values)
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
                 raise error.__cause__ from error
@@ -162,8 +161,7 @@ class _Run:
             cause = error.__cause__
             no_number = isinstance(cause, TypeError) or (isinstance(cause, ValueError) and "a sequence" in str(cause))
             if reading.code.cls is not None and no_number:  # forward computes with what was kept
-                made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
-                made_with.blame_pair(name_of(reading.code.cls), error)
+                reading.arguments("constructor", values).blame_pair(name_of(reading.code.cls), error)
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
@@ -204,9 +202,8 @@ class _Run:
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: gradients_held(holder, reading.wanted(name)) for name in names}
-        function = code.function("backward", instance)
         values = replace(values, filled=self._buffers(slots, values, cache))
-        returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
+        returned = reading.call("backward", instance, values)
         returned = reading.joined(order[0], returned) if order else returned
         returned = None if isinstance(returned, np.ndarray) and not returned.size else returned
         if len(order) == 1 and not reading.layer.reference and is_list_of_numbers(returned):
@@ -224,7 +221,7 @@ class _Run:
             if name not in found:
                 found[name] = as_array(newest_gradient(holder, reading.wanted(name), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
-            found |= read_updates(reading, cache.instance, slots, values, unread)
+            found |= read_updates(reading, cache.instance, values, unread)
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
@@ -270,10 +267,6 @@ class _Run:
             return False
         found = gradients_in(call.cache, list(call.inputs), self.reading.wanted, "")
         return any(isinstance(value, np.ndarray) and bool(np.isfinite(value).all()) for value in found.values())
-
-    def _call_forward(self, instance: object, values: Values) -> object:
-        function = self.reading.code.function("forward", instance)
-        return fill(self.reading.forward, self.reading.forms, self.reading.vocabulary, values).call(function)
 
     def _context(self, values: Values) -> Context:
         """Make a context that says for each argument of forward whether it has a gradient."""

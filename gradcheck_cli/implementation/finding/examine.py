@@ -9,10 +9,11 @@ from gradcheck_cli.implementation.conventions.both_passes import expanded, is_wr
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.source import source_of
 from gradcheck_cli.implementation.conventions.trial import agreeing
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Identified, identify_layer, is_base
-from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of, source_of
+from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
 from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of

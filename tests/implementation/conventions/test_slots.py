@@ -251,16 +251,16 @@ class Conv:
 
 def test_a_context_is_a_dictionary_and_a_list() -> None:
     ctx = Context((True, True))
-    assert (ctx.is_filled, ctx.needs_input_grad) == (False, (True, True))
+    assert (len(ctx), ctx.needs_input_grad) == (0, (True, True))
     ctx.extend(["a", "b"])
-    assert (list(ctx), ctx[-1], ctx[0], ctx.pop(), len(ctx), ctx.is_filled) == (["a", "b"], "b", "a", "b", 1, True)
+    assert (list(ctx), ctx[-1], ctx[0], ctx.pop(), len(ctx)) == (["a", "b"], "b", "a", "b", 1)
     named = Context()
     named["x"] = 1
     assert (list(named), {**named}, named.pop("x"), named.get("y")) == (["x"], {"x": 1}, 1, None)
     with pytest.raises(KeyError):
         named["y"]
     named.save_for_backward(3)
-    assert (named.saved_values, named.is_filled) == ((3,), True)
+    assert named.saved_values == (3,)
 
 
 #: What is left beside the cotangent is the cache, whatever its name.
