@@ -50,7 +50,6 @@ def class_readings(
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
-            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.CONTAINER) for slot in constructor),
             forward=ahead,
             backward=back,
         )

@@ -46,7 +46,6 @@ class Reading:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     exact: bool = False  #: whether gradients must lie as their inputs do
     encoding: Encoding | None = None
-    given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
     lacking: tuple[str, ...] = ()  #: optional parameters for which it has no place
     single: bool = False  #: whether it takes one sample, and is called for each of a batch
@@ -128,7 +127,8 @@ class Reading:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
         if not self.layer.reference:
             return tuple(self.found.kept)
-        if self.code.cls is None or self.given_parameters:
+        is_given = has(SlotKind.INPUT, self.constructor) or has(SlotKind.CONTAINER, self.constructor)
+        if self.code.cls is None or is_given:
             return ()
         return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
 
