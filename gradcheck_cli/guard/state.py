@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,23 +12,24 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck_cli.guard.generators import keep_generators
+
 
 @contextmanager
 def preserve_state() -> Iterator[None]:
     """Restore after a block what it may have changed.
 
-    Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the current
-    folder, the environment, the module search path, the recursion limit and the standard streams.
+    Warning filters, the global generators of Python, NumPy and PyTorch, NumPy's error state and print options, the
+    current folder, the environment, the module search path, the recursion limit and the standard streams.
     """
     environment, path = _environment(), list(sys.path)
     recursion_limit = sys.getrecursionlimit()
-    generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # the user's, not ours
+    put_generators_back = keep_generators()
     try:
         with preserve_basics(), preserve_folder(), warnings.catch_warnings(), np.errstate(), np.printoptions():
             yield
     finally:
-        random.setstate(generator)
-        np.random.set_state(numpy_generator)  # noqa: NPY002
+        put_generators_back()
         sys.setrecursionlimit(recursion_limit)
         sys.path[:] = path
         if _environment() != environment:

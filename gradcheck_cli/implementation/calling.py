@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 
 from gradcheck_cli.data.memory_layout import copy_as_is
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
+from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
@@ -118,13 +121,27 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
 
 
 #: Whether no error is described in full, because code is only tried: that takes ten times as long as a call.
-BRIEF: ContextVar[bool] = ContextVar("brief", default=False)
+_BRIEF: ContextVar[bool] = ContextVar("brief", default=False)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let nothing be heard of what is tried, which is not what the user asked for, and change nothing."""
+    with preserve_state():
+        warnings.simplefilter("ignore")
+        np.seterr(all="ignore")
+        sys.stderr = io.StringIO()
+        token = _BRIEF.set(True)
+        try:
+            yield
+        finally:
+            _BRIEF.reset(token)
 
 
 def _as_result(
     error: BaseException, name: str, args: Sequence[object], kwargs: Mapping[str, object]
 ) -> ImplementationError:
-    if BRIEF.get():
+    if _BRIEF.get():
         return ImplementationError(f"{name} raised {type_name(error)}")
     # only where something was raised
     from gradcheck_cli.guard.frames import format_user_frames, innermost_frame, user_frames

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.generators import has_drawn, seed_generators
+from gradcheck_cli.guard.generators import has_drawn, seed_generators
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 

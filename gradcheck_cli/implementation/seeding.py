@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.implementation.generators import keep_generators, seed_generators
+from gradcheck_cli.guard.generators import keep_generators, seed_generators
 from gradcheck_cli.implementation.implementation import BackwardStep, Implementation, ImplementationError, Step
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array

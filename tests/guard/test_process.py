@@ -448,6 +448,16 @@ def test_disturbed_state_is_restored() -> None:
     assert state() == before
 
 
+@pytest.mark.torch
+def test_draws_of_pytorch_are_as_if_nobody_had_drawn() -> None:
+    torch = pytest.importorskip("torch")
+    before = torch.get_rng_state()
+    with preserve_state():
+        torch.rand(3)
+        assert not torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def write_everywhere() -> list[str]:
     """Write into all descriptors but the standard ones and that of the answer, and say where these lead."""
     places: list[str] = []

@@ -57,13 +57,27 @@ def _entries(value: object) -> Iterator[tuple[str | int, object]]:
 def value_at(holder: object, path: Path) -> Any:
     """Return what is at a path; None if nothing is."""
     for key in path:
-        if isinstance(holder, dict):
-            holder = holder.get(key)
-        elif isinstance(holder, list | tuple):
+        if isinstance(holder, list | tuple):
             holder = holder[key] if isinstance(key, int) and key < len(holder) else None
+        elif isinstance(holder, dict) and key in holder:
+            holder = holder[key]
         else:
             holder = attributes(holder).get(str(key))
     return holder
+
+
+def array_at(holder: object, path: Path) -> Any:
+    """Return what is at a path, a tensor as an array."""
+    return to_arrays(value_at(holder, path))
+
+
+def put(holder: object, path: Path, value: object) -> None:
+    """Put something else at a path."""
+    owner, key = value_at(holder, path[:-1]), path[-1]
+    if isinstance(owner, dict | list):
+        owner[key] = value  # type: ignore[index]  # of a list it is a number
+    else:
+        setattr(owner, str(key), value)
 
 
 def attributes(holder: object) -> dict[str, Any]:
@@ -97,27 +111,6 @@ _OUTPUTS = ("output", "outputs", "out", "y", "z", "a", "result", "activations", 
 
 
 @dataclass(frozen=True)
-class Place:
-    """Somewhere that a value is kept: an attribute of an object, or an entry of a dictionary or a list."""
-
-    owner: Any
-    key: str | int
-
-    def get(self) -> Any:
-        """Return what is there."""
-        if isinstance(self.owner, list) or (isinstance(self.owner, dict) and self.key in self.owner):
-            return to_arrays(self.owner[self.key])  # type: ignore[index]  # of a list it is a number
-        return to_arrays(getattr(self.owner, str(self.key)))
-
-    def set(self, value: object) -> None:
-        """Put something else there."""
-        if isinstance(self.owner, dict | list):
-            self.owner[self.key] = value  # type: ignore[index]
-        else:
-            setattr(self.owner, str(self.key), value)
-
-
-@dataclass(frozen=True)
 class Wanted:
     """An input, of which a parameter or a gradient is looked for."""
 
@@ -128,13 +121,13 @@ class Wanted:
     gradient_at: Path = ()  #: and where its gradient is left
 
 
-def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
+def parameter_paths(holder: object, wanted: Wanted) -> list[Path]:
     """Find where an object keeps the array of a parameter."""
     if wanted.kept_at:
-        return places_at(holder, wanted.kept_at)
+        return _present(holder, wanted.kept_at)
     named = _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)
-    opened = (_inside(place.get(), _VALUES) or place for place in named)
-    return [place for place in opened if isinstance(place.get(), np.ndarray)]
+    opened = (_inside(holder, path, _VALUES) or path for path in named)
+    return [path for path in opened if isinstance(array_at(holder, path), np.ndarray)]
 
 
 @lru_cache(maxsize=256)
@@ -143,18 +136,18 @@ def _ranks(synonyms: tuple[str, ...]) -> dict[str, int]:
     return {form.format(name): rank for rank, form in enumerate(_FORMS) for name in synonyms}
 
 
-def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
-    """Find where an object keeps the gradient of an input, the likeliest place first."""
+def gradient_paths(holder: object, wanted: Wanted) -> list[Path]:
+    """Find where an object keeps the gradient of an input, the likeliest first."""
     if wanted.gradient_at:
-        return places_at(holder, [wanted.gradient_at])
+        return _present(holder, [wanted.gradient_at])
     ranks = _ranks(tuple(wanted.synonyms))
     named = sorted(
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
-        key=lambda place: ranks.get(word(str(place.key)), 0),
+        key=lambda path: ranks.get(word(str(path[-1])), 0),
     )
-    boxes = [place.get() for place in _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)]
-    beside = (_inside(box, _BOXED_GRADIENTS) for box in boxes if _inside(box, _VALUES))
-    return [*named, *(place for place in beside if place)]
+    boxes = _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)
+    beside = (_inside(holder, box, _BOXED_GRADIENTS) for box in boxes if _inside(holder, box, _VALUES))
+    return [*named, *filter(None, beside)]
 
 
 def is_gradient_name(name: str, of: str) -> bool:
@@ -162,10 +155,8 @@ def is_gradient_name(name: str, of: str) -> bool:
     return word(name) in {form.format(word(of)) for form in _FORMS}
 
 
-def places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
-    """Return the places that paths lead to, those at which there is something."""
-    owners = ((value_at(holder, path[:-1]), path[-1]) for path in paths)
-    return [Place(owner, key) for owner, key in owners if value_at(owner, (key,)) is not None]
+def _present(holder: object, paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if value_at(holder, path) is not None]
 
 
 def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> object:
@@ -191,49 +182,41 @@ def stored_output(holder: object, before: Mapping[str, Any]) -> object:
 
 def _named(
     holder: object, words: set[str], collections: Sequence[str], wanted: Wanted, entries: frozenset[str] = frozenset()
-) -> Iterator[Place]:
+) -> Iterator[Path]:
     """Yield attributes with one of these names, and entries of collections with one of these or of `entries`."""
     for name, value in attributes(holder).items():
         reduced = word(name)
         if reduced in words:
-            yield Place(holder, name)
+            yield (name,)
         if reduced not in collections:
             continue
         if isinstance(value, dict):
-            for key in value:
-                if isinstance(key, str) and word(key) in words | entries:
-                    yield Place(value, key)
+            yield from ((name, key) for key in value if isinstance(key, str) and word(key) in words | entries)
         elif isinstance(value, list) and len(value) == wanted.count and wanted.number >= 0:
-            yield Place(value, wanted.number)
+            yield name, wanted.number
 
 
-def _inside(box: object, names: Sequence[str]) -> Place | None:
-    """Return the place of one of these names inside of a box; None if it is no box."""
+def _inside(holder: object, path: Path, names: Sequence[str]) -> Path | None:
+    """Return the path to one of these names inside of a box; None if it is no box."""
+    box = array_at(holder, path)
     if isinstance(box, np.ndarray) or box is None:
         return None
     entries = box if isinstance(box, dict) else attributes(box)
-    return next((Place(box, key) for key in entries if isinstance(key, str) and word(key) in names), None)
+    return next(((*path, key) for key in entries if isinstance(key, str) and word(key) in names), None)
 
 
-#: Copies of the arrays in places, by owner and key.
-Snapshot = dict[tuple[int, str | int], "Array"]
+def gradients_held(holder: object, wanted: Wanted) -> dict[Path, Any]:
+    """Copy what an object holds where the gradient of an input may be, for `newest_gradient`."""
+    held = {path: array_at(holder, path) for path in gradient_paths(holder, wanted)}
+    return {path: value.copy() for path, value in held.items() if isinstance(value, np.ndarray)}
 
 
-def snapshot(places: Sequence[Place]) -> Snapshot:
-    """Copy the arrays in places, for `newest`."""
-    held = ((place, place.get()) for place in places)
-    return {(id(place.owner), place.key): value.copy() for place, value in held if isinstance(value, np.ndarray)}
-
-
-def newest(places: Sequence[Place], before: Snapshot) -> object:
-    """Return the value of the first place that was written to since `before`, or of the first that holds any."""
-    held = [(place, place.get()) for place in places]
-    held = [(place, value) for place, value in held if value is not None]
-    for place, value in held:
-        old = before.get((id(place.owner), place.key))
-        if old is None or not is_equal(old, value):
-            return value
-    return held[0][1] if held else None
+def newest_gradient(holder: object, wanted: Wanted, before: Mapping[Path, Any]) -> object:
+    """Return the first gradient of an input that was written since `before`, or the first that is there."""
+    held = {path: array_at(holder, path) for path in gradient_paths(holder, wanted)}
+    held = {path: value for path, value in held.items() if value is not None}
+    new = (value for path, value in held.items() if path not in before or not is_equal(before[path], value))
+    return next(new, next(iter(held.values()), None))
 
 
 def is_equal(one: Array, two: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
-from gradcheck_cli.implementation.conventions.attributes import parameter_places
+from gradcheck_cli.implementation.conventions.attributes import array_at, parameter_paths
 from gradcheck_cli.implementation.conventions.by_name import may_hold_weights
 from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.instances import make_instance
@@ -50,7 +50,6 @@ def class_readings(
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
-            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.CONTAINER) for slot in constructor),
             forward=ahead,
             backward=back,
         )
@@ -127,7 +126,7 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
         orders = {}
         for name in reading.kept:
             here = inputs[name].shape
-            shapes = {place.get().shape for place in parameter_places(instance, reading.wanted(name))}
+            shapes = {array_at(instance, path).shape for path in parameter_paths(instance, reading.wanted(name))}
             found = [order for shape in shapes for order in orders_with_shape(usual[name], here, shape)]
             if packing and not found and (shapes or name not in reading.vocabulary.optional):
                 return

@@ -79,13 +79,9 @@ def bind_arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     others: dict[str, object] = {}
     for name, value in given.items():
         found = dict(leaves(value, name))
-        if set(found) == {name}:
-            arrays |= found
-        elif found:
-            arrays |= found
-            others[name] = Container(path=name, template=value)
-        else:
-            others[name] = value
+        arrays |= found
+        if name not in found:
+            others[name] = Container(path=name, template=value) if found else value
     return Arguments(arrays=arrays, others=others)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcheck_cli.data.drawing import signed_uniform
+from gradcheck_cli.implementation.calling import quiet
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.network_steps import TARGETS
@@ -24,7 +25,6 @@ from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, Mis
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
-from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import word

@@ -13,8 +13,15 @@ import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.calling import call
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places, value_at
+from gradcheck_cli.implementation.conventions.arguments import Values
+from gradcheck_cli.implementation.conventions.attributes import (
+    Wanted,
+    array_at,
+    attributes,
+    parameter_paths,
+    put,
+    value_at,
+)
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
@@ -59,7 +66,7 @@ def make_instance(reading: Reading, values: Values) -> object:
     values = replace(values, context=Context())
     assert reading.code.cls is not None
     try:
-        instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(reading.code.cls)
+        instance = reading.arguments("constructor", values).call(reading.code.cls)
     except ImplementationError as error:
         lacking = [slot.name for slot in reading.constructor if slot.kind is SlotKind.OMITTED and slot.default is None]
         if lacking:  # then it may not be meant to be called so
@@ -69,9 +76,8 @@ def make_instance(reading: Reading, values: Values) -> object:
     _set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
     required = [reading.wanted(name) for name in reading.kept if name not in reading.vocabulary.optional]
     required = [replace(one, kept_at=one.kept_at[:1]) for one in required]  # one of the places tells, and takes time
-    if any(not parameter_places(instance, wanted) for wanted in required):
-        function = reading.code.function("forward", instance)
-        fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
+    if any(not parameter_paths(instance, wanted) for wanted in required):
+        reading.call("forward", instance, values)
     return instance
 
 
@@ -138,24 +144,24 @@ def set_parameters(reading: Reading, instance: object, values: Values, inputs: M
         NotExpressibleError: it makes one of another shape, which the reading cannot tell it.
     """
     for name in reading.kept:
-        places = parameter_places(instance, reading.wanted(name))
-        if not places:
+        paths = parameter_paths(instance, reading.wanted(name))
+        if not paths:
             lacks = f"{type_name(instance)} keeps no array for {name}"
             looked_for = ", ".join(reading.wanted(name).synonyms[:3])
             keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
             raise ImplementationError(f"{lacks} (looked for {looked_for}); it keeps {keeps}")
         layout = reading.layouts.get(name)
         wanted = layout.shape(inputs[name].shape) if layout else inputs[name].shape
-        fitting = [place for place in places if place.get().shape == wanted]
+        fitting = [path for path in paths if array_at(instance, path).shape == wanted]
         if not fitting:
             called = write_call(type_name(instance), reading.constructor)
-            made = f"{called} makes {name} of shape {places[0].get().shape}"
+            made = f"{called} makes {name} of shape {array_at(instance, paths[0]).shape}"
             arguments = reading.vocabulary.arguments
             passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
             knows_shape = any(argument.shapes for argument in passed)
             raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
-        for place in fitting:
-            place.set(np.array(values.inputs[name]))
+        for path in fitting:
+            put(instance, path, np.array(values.inputs[name]))
 
 
 def set_state(reading: Reading, instance: object, values: Values) -> None:
@@ -166,18 +172,18 @@ def set_state(reading: Reading, instance: object, values: Values) -> None:
     """
     for name in reading.layer.state if instance is not None and values.dictionary.get("mode") == "test" else ():
         given = np.asarray(values.dictionary[name])
-        places = parameter_places(instance, Wanted(state_names(name)))
-        fitting = [place for place in places if place.get().size == given.size]
+        paths = parameter_paths(instance, Wanted(state_names(name)))
+        fitting = [path for path in paths if array_at(instance, path).size == given.size]
         if not fitting:
             raise NotExpressibleError(f"{type_name(instance)} keeps no {name} before its first forward")
-        for place in fitting:
-            place.set(given.reshape(place.get().shape).copy())
+        for path in fitting:
+            put(instance, path, given.reshape(array_at(instance, path).shape).copy())
 
 
 def kept_parameters(reading: Reading, instance: object, names: Iterable[str]) -> dict[str, Array]:
     """Copy the parameters that an instance keeps."""
-    places = {name: parameter_places(instance, reading.wanted(name)) for name in names if name in reading.kept}
-    return {name: found[0].get().copy() for name, found in places.items() if found}
+    paths = {name: parameter_paths(instance, reading.wanted(name)) for name in names if name in reading.kept}
+    return {name: array_at(instance, found[0]).copy() for name, found in paths.items() if found}
 
 
 def copied(instance: object) -> object:

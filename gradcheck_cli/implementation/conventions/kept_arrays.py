@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
-from gradcheck_cli.implementation.conventions.attributes import Path, arrays_in, is_equal, places_at, value_at
+from gradcheck_cli.implementation.conventions.attributes import Path, arrays_in, is_equal, put, value_at
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
 from gradcheck_cli.implementation.conventions.left_gradients import call_forward, with_gradients
@@ -84,14 +84,14 @@ def _kept(reading: Reading, problem: Problem) -> dict[str, tuple[Path, ...]]:
     redrawn, source = copied(call.instance), random.Random(0)  # noqa: S311  # no secrets
     for paths in own:  # what is multiplied by zero shows nothing
         value = value_at(redrawn, paths[0])
-        for place in places_at(redrawn, paths):
-            place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
+        for path in paths:
+            put(redrawn, path, drawn(source, value.shape, _POSITIVE).astype(value.dtype))
 
     def out_with(instance: object, moved: tuple[Path, ...]) -> list[Array] | None:
         twin = copied(instance)
-        for place in places_at(twin, moved):
-            value = place.get()
-            place.set(value * (1.25 + 0.125 * np.arange(value.size).reshape(value.shape)) + 0.125)
+        for path in moved:
+            value = value_at(twin, path)
+            put(twin, path, value * (1.25 + 0.125 * np.arange(value.size).reshape(value.shape)) + 0.125)
         made = replace(reading, code=replace(reading.code, made=twin))
         try:
             return call_forward(made, problem)[0]

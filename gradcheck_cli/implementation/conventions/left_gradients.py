@@ -19,7 +19,7 @@ from gradcheck_cli.implementation.conventions.attributes import (
     Path,
     Wanted,
     arrays_in,
-    gradient_places,
+    gradient_paths,
     is_equal,
     is_gradient_name,
     value_at,
@@ -215,8 +215,8 @@ def _named_place(
         count = len(value_at(after, path[:-1]) or ()) if isinstance(path[-1], int) else 0
         number = path[-1] if isinstance(path[-1], int) else -1
         wanted = Wanted((word(str(path[-1])), word(str(key))) if number < 0 else (), number, count)
-        places = [place.get() for place in gradient_places(collection, wanted)]
-        paths = [one for one in arrays if any(value_at(after, one) is place for place in places)]
+        said = [(*path[:depth], *one) for one in gradient_paths(collection, wanted)]
+        paths = [one for one in arrays if one in said]
         fitting = [one for one in paths if arrays[one].shape == shape]
         if fitting or (paths := [one for one in paths if one in new]):
             return (fitting or paths)[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.attributes import Path, arrays_in, attributes, is_equal, places_at
+from gradcheck_cli.implementation.conventions.attributes import Path, arrays_in, attributes, is_equal, put, value_at
 from gradcheck_cli.numeric.arrays import Array
 
 
@@ -57,8 +57,8 @@ def _written_anew(part: object, method: str, args: Any, kwargs: Any) -> dict[Pat
         twin = copy.copy(part)
         vars(twin).pop(method, None)
         twin = copy.deepcopy(twin)
-        for place in places_at(twin, spoilt):
-            place.set(np.full_like(place.get(), np.nan))
+        for path in spoilt:
+            put(twin, path, np.full_like(value_at(twin, path), np.nan))
         getattr(twin, method)(*copy.deepcopy(args), **copy.deepcopy(kwargs))
         return {path: np.array(value) for path, value in arrays_in(twin).items()}
 

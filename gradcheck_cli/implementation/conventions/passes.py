@@ -84,7 +84,7 @@ def backward_slots(
         names = {slot.key: word(slot.name) for slot in forward if slot.kind is SlotKind.INPUT}
         others = [s for s in by_name if s.kind is SlotKind.INPUT and word(s.name) != names.get(s.key)]
         if len(by_name) == 2 and len(others) == 1:
-            found.append(tuple(replace(s, kind=SlotKind.CACHE, key="") if s in others else s for s in by_name))
+            found.append(with_meaning(by_name, others[0].name, SlotKind.CACHE, key=""))
         found.append(by_name)
     found = _distinct([*found, *in_order])
     if not has(SlotKind.CONTEXT, forward):
@@ -112,18 +112,14 @@ def _distinct(several: list[Slots]) -> list[Slots]:
 
 def _with_input(slots: Slots, key: str) -> list[Slots]:
     """Put the input in place of a cache that is not called one, or the input and the output in place of two."""
-    caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
-    kinds: dict[int, list[tuple[SlotKind, ...]]] = {
-        1: [(SlotKind.INPUT,)],
-        2: [(SlotKind.OUTPUT, SlotKind.INPUT), (SlotKind.INPUT, SlotKind.OUTPUT)],
-    }
+    names = [slot.name for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
     found: list[Slots] = []
-    for chosen in kinds.get(len(caches), []):
-        meant = dict(zip([slot.name for slot in caches], chosen, strict=True))
-        keys = {name: key if kind is SlotKind.INPUT else "" for name, kind in meant.items()}
-        found.append(
-            tuple(replace(s, kind=meant[s.name], key=keys[s.name], value=None) if s.name in meant else s for s in slots)
-        )
+    for given in reversed(names) if len(names) <= 2 else ():  # of two, the output is likelier to be the first
+        with_output = slots
+        for other in names:
+            kind, own = (SlotKind.INPUT, key) if other == given else (SlotKind.OUTPUT, "")
+            with_output = with_meaning(with_output, other, kind, key=own, value=None)
+        found.append(with_output)
     return found
 
 

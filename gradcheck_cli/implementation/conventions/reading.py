@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, name_of
-from gradcheck_cli.implementation.conventions.arguments import Forms, Values
+from gradcheck_cli.implementation.conventions.arguments import Arguments, Forms, Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.containers import Entries
@@ -45,7 +46,6 @@ class Reading:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     exact: bool = False  #: whether gradients must lie as their inputs do
     encoding: Encoding | None = None
-    given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
     lacking: tuple[str, ...] = ()  #: optional parameters for which it has no place
     single: bool = False  #: whether it takes one sample, and is called for each of a batch
@@ -128,7 +128,8 @@ class Reading:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
         if not self.layer.reference:
             return tuple(self.found.kept)
-        if self.code.cls is None or self.given_parameters:
+        is_given = has(SlotKind.INPUT, self.constructor) or has(SlotKind.CONTAINER, self.constructor)
+        if self.code.cls is None or is_given:
             return ()
         return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
 
@@ -180,6 +181,24 @@ class Reading:
         if unknown := [name for name in given if name.partition(".")[0] not in names]:
             return f"{called} takes no {unknown[0]}; leave it out: it takes {join_names(names)}"
         return None
+
+    def arguments(self, which: str, values: Values) -> Arguments:
+        """Return the arguments of the constructor, of forward or of backward.
+
+        Raises:
+            NotExpressibleError: the geometry cannot be passed in these forms.
+        """
+        return fill(getattr(self, which), self.forms, self.vocabulary, values)
+
+    def call(self, which: str, instance: object, values: Values) -> Any:
+        """Call forward or backward, of an instance if it is a method.
+
+        Raises:
+            NotExpressibleError: the geometry cannot be passed in these forms.
+            ImplementationError: it raised.
+        """
+        function = self.code.function(which, instance)
+        return self.arguments(which, values).call(function)
 
     def values(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Values:
         """Return what there is to pass for inputs and parameters, as the code wants them.

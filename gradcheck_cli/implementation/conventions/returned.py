@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -206,3 +207,15 @@ def _as_output(reading: Reading, value: object) -> object:
 def as_array(value: object) -> object:
     """Make an array of a number in floating point."""
     return np.asarray(value) if isinstance(value, float | np.floating) else value
+
+
+def with_kept_axes(gradient: object, shape: tuple[int, ...]) -> object:
+    """Return the gradient of what an object keeps with the axes of length 1 that an update would broadcast.
+
+    A number lacks more: it is that of a bias that was summed over all axes, and has the right size where that is 1.
+    """
+    lacks = isinstance(gradient, np.ndarray) and 0 < gradient.ndim < len(shape)
+    if not isinstance(gradient, np.ndarray) or not lacks or gradient.size != math.prod(shape):
+        return gradient
+    is_same = [n for n in gradient.shape if n > 1] == [n for n in shape if n > 1]
+    return gradient.reshape(shape) if is_same else gradient

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +11,12 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
-from gradcheck_cli.implementation.conventions.arguments import Values, fill, settings_in
+from gradcheck_cli.implementation.conventions.arguments import Values, settings_in
 from gradcheck_cli.implementation.conventions.attributes import (
     Path,
     attributes,
-    gradient_places,
-    newest,
-    snapshot,
+    gradients_held,
+    newest_gradient,
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.containers import Context
@@ -42,6 +40,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     is_list_of_numbers,
     outputs_in,
     times_cotangent,
+    with_kept_axes,
 )
 from gradcheck_cli.implementation.conventions.slots import LABELS, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.source import sets_on_context
@@ -125,10 +124,9 @@ def after_backward(reading: Reading, call: Call, cotangent: object) -> tuple[obj
     Raises:
         ImplementationError: it raised.
     """
-    twin, run = copied(call.instance), _Run(reading)
-    arguments = fill(reading.backward, reading.forms, reading.vocabulary, run.values_back(cotangent, call))
+    twin = copied(call.instance)
     with last_calls(twin, reading.code.backward) as kept:
-        arguments.call(reading.code.function("backward", twin))
+        reading.call("backward", twin, _Run(reading).values_back(cotangent, call))
     return twin, kept
 
 
@@ -158,10 +156,10 @@ class _Run:
             needs_cache = has(SlotKind.CACHE, reading.backward)
             is_required = any(not s.has_default or (needs_cache and instance is not None) for s in contexts)
             values = replace(values, context=self._context(values)) if is_required else values
-            returned = self._call_forward(instance, values)
+            returned = reading.call("forward", instance, values)
             if contexts and needs_cache and not is_required and not has_cache(reading, returned):
                 values = replace(values, context=self._context(values))  # which forward fills only if it is given one
-                returned = self._call_forward(instance, values)
+                returned = reading.call("forward", instance, values)
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
                 raise error.__cause__ from error
@@ -169,8 +167,7 @@ class _Run:
             cause = error.__cause__
             no_number = isinstance(cause, TypeError) or (isinstance(cause, ValueError) and "a sequence" in str(cause))
             if reading.code.cls is not None and no_number:  # forward computes with what was kept
-                made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
-                made_with.blame_pair(name_of(reading.code.cls), error)
+                reading.arguments("constructor", values).blame_pair(name_of(reading.code.cls), error)
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
@@ -211,10 +208,9 @@ class _Run:
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         left = names if holder is not None else ()
-        before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in left}
-        function = code.function("backward", instance)
+        before = {name: gradients_held(holder, reading.wanted(name)) for name in left}
         values = replace(values, filled=self._buffers(slots, values, cache))
-        returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
+        returned = reading.call("backward", instance, values)
         returned = reading.joined(order[0], returned) if order else returned
         returned = None if isinstance(returned, np.ndarray) and not returned.size else returned
         if len(order) == 1 and not reading.layer.reference and is_list_of_numbers(returned):
@@ -229,9 +225,9 @@ class _Run:
             own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
             found = {**own, **found}
         for name in (name for name in left if name not in found):
-            found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
+            found[name] = as_array(newest_gradient(holder, reading.wanted(name), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
-            found |= read_updates(reading, cache.instance, slots, values, unread)
+            found |= read_updates(reading, cache.instance, values, unread)
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
@@ -272,7 +268,7 @@ class _Run:
         """Bring gradients back into the layer's order of axes."""
         taken = {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
         kept = self.reading.found.kept
-        return {n: _with_axes(value, call.inputs[n].shape) if n in kept else value for n, value in taken.items()}
+        return {n: with_kept_axes(value, call.inputs[n].shape) if n in kept else value for n, value in taken.items()}
 
     def _is_nan_with_finite_gradients(self, call: Call) -> bool:
         out = call.output
@@ -282,10 +278,9 @@ class _Run:
         return any(isinstance(value, np.ndarray) and bool(np.isfinite(value).all()) for value in found.values())
 
     def _call_forward(self, instance: object, values: Values) -> object:
-        code, slots = self.reading.code, self.reading.forward
-        arguments = fill(slots, self.reading.forms, self.reading.vocabulary, values)
+        code, arguments = self.reading.code, self.reading.arguments("forward", values)
         if values.context is not None and sets_on_context(code.written("forward")):
-            vars(values.context).update(settings_in(slots, arguments))
+            vars(values.context).update(settings_in(self.reading.forward, arguments))
         return arguments.call(code.function("forward", instance))
 
     def _context(self, values: Values) -> Context:
@@ -293,15 +288,3 @@ class _Run:
         passed = (s for s in self.reading.forward if s.kind is not SlotKind.CONTEXT)
         given = (values.inputs.get(s.key) if s.kind is SlotKind.INPUT else None for s in passed)
         return Context(tuple(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in given))
-
-
-def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:
-    """Return the gradient of what an object keeps with the axes of length 1 that an update would broadcast.
-
-    A number lacks more: it is that of a bias that was summed over all axes, and has the right size where that is 1.
-    """
-    lacks = isinstance(gradient, np.ndarray) and 0 < gradient.ndim < len(shape)
-    if not isinstance(gradient, np.ndarray) or not lacks or gradient.size != math.prod(shape):
-        return gradient
-    is_same = [n for n in gradient.shape if n > 1] == [n for n in shape if n > 1]
-    return gradient.reshape(shape) if is_same else gradient

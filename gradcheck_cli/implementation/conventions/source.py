@@ -152,6 +152,14 @@ def _names_in(returned: ast.expr) -> Iterator[str]:
 def _tree(function: Callable[..., object]) -> ast.AST:
     """Parse the source of a function; nothing if it cannot be found."""
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        return ast.parse(textwrap.dedent(source_of(function)))
+    except (SyntaxError, ValueError, RecursionError):
         return ast.Module(body=[], type_ignores=[])
+
+
+def source_of(function: object) -> str:
+    """Return the source of a function; "" if it cannot be found."""
+    try:
+        return inspect.getsource(function)  # type: ignore[arg-type]  # of anything else it raises TypeError
+    except (OSError, TypeError):
+        return ""

@@ -12,6 +12,7 @@ from itertools import chain
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.calling import quiet
 from gradcheck_cli.implementation.conventions.code import LARGE
 from gradcheck_cli.implementation.conventions.gradient_fit import (
     CLOSE,
@@ -35,7 +36,6 @@ from gradcheck_cli.implementation.implementation import (
     UnknownEntryError,
 )
 from gradcheck_cli.implementation.outputs import pack_outputs
-from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems, standard_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, word

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Place, attributes
+from gradcheck_cli.implementation.conventions.arguments import Values
+from gradcheck_cli.implementation.conventions.attributes import attributes, put
 from gradcheck_cli.implementation.conventions.code import guards_made
 from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
 from gradcheck_cli.implementation.conventions.optimizer import LEARNING_RATE, Optimizer
 from gradcheck_cli.implementation.conventions.reading import Reading
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, SlotKind, has
+from gradcheck_cli.implementation.conventions.source import source_of
 from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.numeric.arrays import Array
@@ -28,9 +29,7 @@ _UPDATE = re.compile(r"^\s*self\..*?[-+]=?\s*(\d*\.\d+(?:e-?\d+)?|\d+e-\d+)\s*\*
 _SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
 
 
-def read_updates(
-    reading: Reading, instance: object, slots: Iterable[Slot], values: Values, names: list[str]
-) -> dict[str, object]:
+def read_updates(reading: Reading, instance: object, values: Values, names: list[str]) -> dict[str, object]:
     """Read the gradients of parameters off what backward itself subtracts from them, times a learning rate.
 
     Raises:
@@ -42,12 +41,10 @@ def read_updates(
         twin = copied(instance)
         for name in rates:
             if isinstance(name, str):
-                Place(twin, name).set(LEARNING_RATE)
+                put(twin, (name,), LEARNING_RATE)
         before = kept_parameters(reading, twin, names)
         cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
-        given = fill(
-            slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents, rate=LEARNING_RATE)
-        )
+        given = reading.arguments("backward", replace(values, cotangents=cotangents, rate=LEARNING_RATE))
         with guards_made(written, frozenset(rate for rate in rates if isinstance(rate, float)), LEARNING_RATE):
             given.call(reading.code.function("backward", twin))
         for one in (*attributes(twin).values(), *given.args, *given.kwargs.values()):
@@ -59,9 +56,9 @@ def read_updates(
 
     numbers = {name: value for name, value in attributes(instance).items() if isinstance(value, float)}
     rates: Rates = [name for name in numbers if word(name) in LEARNING_RATES]
-    held = (*attributes(instance).values(), *(slot.value for slot in slots))
+    held = (*attributes(instance).values(), *(slot.value for slot in reading.backward))
     is_handed = any(isinstance(value, Optimizer) for value in held)
-    is_known = bool(rates) or is_handed or has(SlotKind.LEARNING_RATE, slots)
+    is_known = bool(rates) or is_handed or has(SlotKind.LEARNING_RATE, reading.backward)
     if not is_known:  # the rate may have any name, or none
         usual = changes(1, [])
         written_out = ((number, number) for number in _numbers_written(written))
@@ -84,10 +81,7 @@ def _numbers_written(function: Any) -> set[float]:
     """Return the numbers by which a pass may multiply what it adds to attributes, its own and those of its file."""
     if not inspect.isfunction(function):
         return set()
-    try:
-        numbers = {float(number) for number in _UPDATE.findall(inspect.getsource(function))}
-    except (OSError, TypeError):
-        numbers = set()
+    numbers = {float(number) for number in _UPDATE.findall(source_of(function))}
     read = {name: function.__globals__.get(name) for name in function.__code__.co_names if word(name) in LEARNING_RATES}
     return numbers | {value for value in read.values() if isinstance(value, float)}
 

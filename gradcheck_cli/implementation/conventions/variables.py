@@ -49,10 +49,7 @@ def boxed_passes(cls: type) -> tuple[Any, ...] | None:
         *cotangents, (operation, out) = arguments
         if by_node:
             return _unboxed(operation.gradient(box(cotangents[0]), out))
-        try:
-            return _unboxed(operation.backward(*cotangents))
-        except (AttributeError, TypeError):  # it computes gradients with variables as well
-            return _unboxed(operation.backward(*map(box, cotangents)))
+        return _unboxed(_called(operation.backward, cotangents, box))
 
     return (
         signed(forward, cls, [parameter.name for parameter in taken if parameter.kind is _EITHER]),
@@ -119,15 +116,20 @@ def _backpropagate(variables: list[Any], box: Any, dout: Any) -> None:
     out = variables[-1]
     taken = parameters_of(out.backward)
     if taken and is_cotangent(taken[0].name):
-        try:
-            out.backward(dout)
-        except (AttributeError, TypeError):
-            out.backward(box(dout))
+        _called(out.backward, [dout], box)
         return
     out.grad = dout
     for one in reversed(variables):
         for own in [value for value in vars(one).values() if inspect.isfunction(value)][:1]:
             own(*[one.grad for p in parameters_of(own) if p.default is p.empty])
+
+
+def _called(backward: Callable[..., Any], cotangents: list[Any], box: Any) -> Any:
+    """Call a backward pass with arrays, or with variables where it computes gradients with these as well."""
+    try:
+        return backward(*cotangents)
+    except (AttributeError, TypeError):
+        return backward(*map(box, cotangents))
 
 
 def signed(function: Any, written: Any, arguments: Sequence[str | inspect.Parameter], name: str = "") -> Any:

@@ -10,10 +10,11 @@ from gradcheck_cli.implementation.conventions.both_passes import expanded, is_wr
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.source import source_of
 from gradcheck_cli.implementation.conventions.trial import agreeing, multiple_in_scores
 from gradcheck_cli.implementation.finding.candidates import Candidate
-from gradcheck_cli.implementation.finding.identify import Identified, identify_layer, is_base
-from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of, source_of
+from gradcheck_cli.implementation.finding.identify import identify_layer, is_base
+from gradcheck_cli.implementation.finding.inventory import Offer, candidate_of
 from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
@@ -43,7 +44,8 @@ def examine(offer: Offer, loader: Loader) -> Examined | None:
     tried = None
     if not offer.doubtful and (known is None or known.open or known.varies):
         tried = _try_shapes(offer, found)
-    if known is None or (tried and _is_its_own(known, tried)):
+    # What does as the layer is that layer, too, if gradients of what it keeps cannot be read.
+    if known is None or (tried and (tried.right or (known.open and tried.cases))):
         return Examined(cases=tried.cases, reason=tried.reason, dtype=_dtype_of(found)) if tried else None
     reason = known.reason
     if reason and tried and tried.reason and "gradcheck function" not in reason:
@@ -68,16 +70,8 @@ class _Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
-    right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
-    unread: tuple[str, ...] = ()  #: then the parameters of which there is no gradient
-
-
-def _is_its_own(known: Identified, tried: _Tried) -> bool:
-    """Tell whether code is checked against its own forward, and not as the layer that it is called after.
-
-    What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
-    """
-    return (tried.right and not tried.unread) or (known.open and bool(tried.cases))
+    #: Whether its gradient agrees in the first case, of a class those of all that it keeps; or whether for some ranks.
+    right: bool = False
 
 
 def _try_shapes(offer: Offer, found: Candidate) -> _Tried | None:
@@ -114,7 +108,7 @@ def _try_shapes(offer: Offer, found: Candidate) -> _Tried | None:
         reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0])
         if reading is None and (why := _why_none_agrees(offer, objects, cases[0])):
             return _Tried(reason=why)
-        return _Tried(cases=cases, right=reading is not None, unread=reading.unread if is_class and reading else ())
+        return _Tried(cases=cases, right=reading is not None and not (is_class and reading.unread))
     if found.makes_instances and is_base(found):
         return None
     if len(objects) == 1 and not is_class:

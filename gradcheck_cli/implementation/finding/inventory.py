@@ -10,7 +10,7 @@ from typing import Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.both_passes import class_passes, expanded, makes_backward, operations_in
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.source import returned_names, returns_one_value
+from gradcheck_cli.implementation.conventions.source import returned_names, returns_one_value, source_of
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
@@ -134,14 +134,6 @@ def _may_return_both(name: str, function: Any) -> bool:
     return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 
-def source_of(function: Any) -> str:
-    """Return the source of a function; "" if it cannot be found."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return ""
-
-
 def _offer(
     home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
 ) -> Offer:
@@ -150,7 +142,7 @@ def _offer(
     alone = len(names) == 1 and not half and not is_class and not makes_backward(have[names[0]])
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
     passes = expanded((have[names[0]],)) if is_class else ()
-    arguments = _required_of_class(have[names[0]]) if len(passes) == 1 else _required((*passes, have[names[0]])[0])
+    arguments = _required((*passes, have[names[0]])[0], forward=len(passes) == 1)
     meant = [loss for loss in losses if not speaks_of(arguments[:1], known_words(loss).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
@@ -163,17 +155,11 @@ def _offer(
     )
 
 
-def _required_of_class(cls: type) -> tuple[str, ...]:
+def _required(function: Any, *, forward: bool = False) -> tuple[str, ...]:
+    """Name what must be passed to a function, or to the forward pass of a class."""
     try:
-        return _required(getattr(cls, class_passes(cls)[0]), skip=1)
-    except MisfitError:
-        return ()
-
-
-def _required(function: Any, skip: int = 0) -> tuple[str, ...]:
-    """Name what must be passed to a function."""
-    try:
-        parameters = parameters_of(function, skip=skip)
+        called = getattr(function, class_passes(function)[0]) if forward else function
+        parameters = parameters_of(called, skip=int(forward))
     except MisfitError:
         return ()
     return tuple(p.name for p in parameters if p.default is p.empty and not is_context(p.name))

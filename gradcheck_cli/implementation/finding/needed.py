@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from gradcheck_cli.implementation.calling import quiet
 from gradcheck_cli.implementation.conventions.both_passes import class_passes
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
@@ -14,7 +15,6 @@ from gradcheck_cli.implementation.conventions.slots import SIZE
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.loading.imports import sources
 from gradcheck_cli.implementation.loading.missing import missing_module_of, names_read
-from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.guard.state import preserve_state
+from gradcheck_cli.implementation.calling import quiet
 from gradcheck_cli.implementation.conventions.gradient_fit import GradientFit, fit_of
 from gradcheck_cli.implementation.conventions.kept_arrays import all_studied, lengths_made, made_alike
 from gradcheck_cli.implementation.conventions.network_steps import Role
@@ -21,7 +22,6 @@ from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.finding.kinds import Kind, kinds_of
 from gradcheck_cli.implementation.finding.probe import Axis, Guess, Probe
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 

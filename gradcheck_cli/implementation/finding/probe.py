@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +14,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.arguments import Values
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.gradient_fit import fit_of
 from gradcheck_cli.implementation.conventions.instances import with_kept
@@ -24,6 +23,7 @@ from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import number_first, with_cache_last
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.source import source_of
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import are_finite
@@ -157,7 +157,7 @@ class Probe:
                     given[slot.key] = kind.value
         reading = self.readings[0]
         context = Context() if self.has_context else None
-        arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
+        arguments = reading.arguments("forward", Values(inputs=given, context=context))
         try:
             if self.is_class:
                 names = (self.slots[moved].key,) if moved >= 0 else ()
@@ -290,8 +290,5 @@ def _differ(one: list[Array], other: list[Array]) -> bool:
 
 def _clips_probabilities(reading: Reading) -> bool:
     """Tell whether forward clips its input next to 0 and 1, where nobody means its gradient to be zero."""
-    try:
-        source = inspect.getsource(reading.code.written("forward"))  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return False
+    source = source_of(reading.code.written("forward"))
     return bool(re.search(r"clip\([^,]+,\s*(1e-\d+|\w*eps\w*)\s*,\s*1(\.0?)?\s*-", source))

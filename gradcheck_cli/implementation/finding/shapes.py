@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.implementation.calling import quiet
 from gradcheck_cli.implementation.conventions.gradient_fit import takes_targets
 from gradcheck_cli.implementation.conventions.kept_arrays import lengths_made
 from gradcheck_cli.implementation.conventions.readings import readings_of
@@ -21,7 +22,6 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, Sl
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, NUMBERS, Kind, is_data, is_size, kinds_of, kinds_to_make
 from gradcheck_cli.implementation.finding.probe import Axis, Guess, count_elements
 from gradcheck_cli.implementation.finding.targets import TargetProbe, says_cotangent, says_gradient, with_ranks
-from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 

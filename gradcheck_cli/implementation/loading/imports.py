@@ -8,7 +8,7 @@ import itertools
 import sysconfig
 from pathlib import Path
 
-from gradcheck_cli.implementation.loading.notebook import python_source
+from gradcheck_cli.implementation.loading.notebook import parsed, python_source
 from gradcheck_cli.implementation.loading.paths import files_of, is_file, is_folder, read_source, split_spec
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -65,9 +65,8 @@ def _named(home: str) -> list[Path]:
 
 def _imported(file: Path, text: bytes) -> list[Path]:
     """List the files, and the folders of packages, that a file imports from around it."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(text)
+    if tree is None:
         return []
     names, package = imported_names(tree), relative_top(file, tree)
     around = _around(file, names)

@@ -52,7 +52,7 @@ def python_source(file: Path) -> bytes:
     text = read_source(file)
     if not is_notebook(file):
         return text
-    return "\n\n".join(cell for _, cell in python_cells(text, str(file)) if _parsed(cell)).encode()
+    return "\n\n".join(cell for _, cell in python_cells(text, str(file)) if parsed(cell)).encode()
 
 
 def python_cells(text: bytes, name: str) -> list[tuple[int, str]]:
@@ -133,23 +133,23 @@ def describe_raised(error: BaseException) -> str:
 
 def _without_magics(cell: str) -> str:
     """Put None in place of what is no Python: of magics, shell lines and questions, or all of another language."""
-    if _parsed(cell):
+    if parsed(cell):
         return cell
     if magic := _OF_CELL.match(cell):
         if not _AROUND_PYTHON.match(magic[1]):
             return ""
         cell = "\n" * magic[0].count("\n") + cell[magic.end() :]
-    if _parsed(cell):
+    if parsed(cell):
         return cell
     return _NO_PYTHON.sub(lambda found: f"{found[1]}None" + "\n" * found[0].count("\n"), _TIMED.sub(r"\1", cell))
 
 
-def _parsed(text: str) -> bool:
+def parsed(text: str | bytes) -> ast.Module | None:
+    """Parse Python; None if it is none, or nested too deeply for Python to read."""
     try:
-        ast.parse(text)
+        return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 def _ignore(*_: object, **__: object) -> None:

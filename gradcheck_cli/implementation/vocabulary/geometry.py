@@ -43,9 +43,11 @@ def number(key: str, names: str, *absent: Refusal, **more: Any) -> Argument:
     return Argument(names=words(names), forms={"": lambda sizes: sizes[key]}, **more)
 
 
-def only(name: str, value: object) -> Refusal:
-    """Return what refuses all but one value of a number."""
-    return lambda sizes: None if sizes[name] == value else f"it has no argument for {name}, here {short(sizes[name])}"
+def only(name: str, value: object, why: str = "") -> Refusal:
+    """Return what refuses all but one value of a number, and says why."""
+    return lambda sizes: (
+        None if sizes[name] == value else why or f"it has no argument for {name}, here {short(sizes[name])}"
+    )
 
 
 def setting(name: str, usual: object, names: str, keys: str = "") -> Argument:
@@ -184,14 +186,6 @@ KERNELS = {
 }
 
 
-def _fixed_window(side: int) -> Refusal:
-    return lambda sizes: None if sizes["kernel"] == (side, side) else f"its window is always {side}x{side}"
-
-
-def _fixed_stride(stride: int) -> Refusal:
-    return lambda sizes: None if sizes["stride"] == (stride, stride) else f"its stride is always {stride}"
-
-
 def _stride_of_window(sizes: Sizes) -> str | None:
     if sizes["kernel"] == sizes["stride"]:
         return None
@@ -210,14 +204,14 @@ POOLING = {
     "kernel": number(
         "kernel",
         "{pool,pooling}{,size,shape} size ksize kernel{,size,shape} f k window{,size,shape} filter{size,shape}",
-        absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},
+        absent={f"a window of {n}x{n}": only("kernel", (n, n), f"its window is always {n}x{n}") for n in (2, 3, 4)},
         unless=("HH", "WW"),
         pair=True,
     ),
     "stride": KERNELS["stride"]._replace(
         absent={
             "a stride of the window's size": _stride_of_window,
-            **{f"a stride of {stride}": _fixed_stride(stride) for stride in (2, 1, 3)},
+            **{f"a stride of {n}": only("stride", (n, n), f"its stride is always {n}") for n in (2, 1, 3)},
         }
     ),
 }

@@ -64,7 +64,7 @@ _MORE_STATES = {
     "prev_c": "{prev,init,initial}{cell,memory} ct{minus,}1 ctm1",
 }
 _X = "x xt xs x{in,seq,t} input{,s} inp data hprevl"
-_OUTPUTS = {"h": "h{next,t,new,out} {next,new}h a{next} h out output"}
+_OUTPUTS = "h{next,t,new,out} {next,new}h a{next} h out output"
 
 
 def _beside(names: str, value: Callable[[Sizes], object]) -> Argument:
@@ -83,11 +83,9 @@ _UNITS: Mapping[str, Argument] = {
         "H hidden{,size,dim,units,d,s} {n,num}hidden {n,num}units units hid nh na hdim nhid h dimhidden",
         shapes=True,
     ),
-    "N": _beside("batch{,size} nbatch", lambda sizes: sizes["N"]),
+    "N": number("N", "batch{,size} nbatch"),
     "T": _beside("T timesteps seqlen{,gth} sequencelength steps nsteps tx", lambda sizes: sizes.get("T", 1)),
-    "O": _beside(
-        "output{,s,size,dim,features} {n,num}{output,outputs,classes} ny nout outdim", lambda sizes: sizes["H"]
-    ),
+    "O": number("H", "output{,s,size,dim,features} {n,num}{output,outputs,classes} ny nout outdim"),
     "layers": _beside("{num,n}layers layers", lambda _: 1),
     "bidirectional": _beside("bidirectional bidir stateful", lambda _: False),
     "sequences": _beside("returnsequence{s,} sequences", lambda _: True),
@@ -238,7 +236,7 @@ def _recurrent(
         inputs={"x": ("x",), "b": words("b bias{,es}")},
         arguments={**_UNITS, **more},
         spares={"wy": 2, "wya": 2, "why": 2, "v": 2, "wout": 2, "by": 0, "bya": 0, "bout": 0},
-        output_names=words(_OUTPUTS["h"]),
+        output_names=words(_OUTPUTS),
     )
     packings = cache(lambda: tuple(_packings(gates, tuple(states.split()), outputs, sequence=sequence)))
     steps_first = Arrangement("steps first", {"x": "T N D", "h0": "N H", "h": "T N H"})

@@ -252,7 +252,7 @@ class Conv:
 
 def test_a_context_is_a_dictionary_and_a_list() -> None:
     ctx = Context((True, True))
-    assert ctx.needs_input_grad == (True, True)
+    assert (len(ctx), ctx.needs_input_grad) == (0, (True, True))
     ctx.extend(["a", "b"])
     assert (list(ctx), ctx[-1], ctx[0], ctx.pop(), len(ctx)) == (["a", "b"], "b", "a", "b", 1)
     named = Context()
