@@ -154,7 +154,7 @@ def call_forward(prepared: CaseRun) -> CaseRun:
     try:
         returned, cache = prepared.calls.forward(problem.inputs, problem.parameters)
     except ImplementationError as error:
-        if problem.skip_reason:
+        if problem.skip_reason and _takes_another(prepared):
             raise NotExpressibleError(problem.skip_reason) from error
         raise RunStoppedError(replace(prepared, error=error)) from error
     out = returned.copy() if isinstance(returned, np.ndarray) else returned  # later calls may reuse the buffer
@@ -167,6 +167,17 @@ def call_forward(prepared: CaseRun) -> CaseRun:
     if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
         raise NotExpressibleError(problem.skip_reason)
     return replace(prepared, problem=adopted, out=out, cache=cache, forward=forward, seeded=seeded)
+
+
+def _takes_another(run: CaseRun) -> bool:
+    """Tell whether forward takes the case on which readings are tried: what raises there too raises for any shape."""
+    case = replace(run.layer.probe_cases[0], dtype=run.dtype)
+    problem = run.layer.problem_without(case, run.implementation.absent)
+    try:
+        run.implementation.forward(problem.inputs, problem.parameters)
+    except (ImplementationError, NotExpressibleError):
+        return False
+    return True
 
 
 def call_backward(called: CaseRun) -> CaseRun:

@@ -25,10 +25,6 @@ class Leak(NamedTuple):
     output: int | None  #: flat index of the output
 
 
-#: Of values that do not come from differences: no step, no curvature and no kink.
-_NO_STEP, _STRAIGHT, _SMOOTH = np.full((), np.nan), np.zeros(()), np.zeros((), bool)
-
-
 @frozen
 class Estimate:
     """An array that is known up to an error bound, such as sum_o cotangent_o J[o, p] for the elements p of an input.
@@ -41,11 +37,11 @@ class Estimate:
     scale: Array  #: sum_o |cotangent_o J[o, p]|, to which the roundoff of any such sum is proportional
     error_bound: Array  #: how far `value` may be from the truth
     #: The smallest step that `value` rests on; extrapolation uses larger ones too.
-    step: Array = field(default_factory=lambda: _NO_STEP)
+    step: Array = field(default_factory=lambda: np.full((), np.nan))
     #: sum_o |cotangent_o (f+ - 2 f + f-)_o| / 2h, with the last step taken: curvature, or rounding if f is affine.
-    second_difference: Array = field(default_factory=lambda: _STRAIGHT)
+    second_difference: Array = field(default_factory=lambda: np.zeros(()))
     #: Where there is no derivative: differences to both sides disagree, however small the step.
-    kinks: Array = field(default_factory=lambda: _SMOOTH)
+    kinks: Array = field(default_factory=lambda: np.zeros((), bool))
     affine: bool = False  #: whether the function was found to be affine in x
     noise: float = 0.0  #: root mean square difference of two evaluations at x; 0 for a deterministic function
     leak: Leak | None = None  #: where the function is less local than its coupling states

@@ -9,6 +9,8 @@ from dataclasses import field
 from itertools import product
 from typing import Any, assert_never
 
+import numpy as np
+
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.containers import Context, named_entries
@@ -169,7 +171,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
         case SlotKind.LEARNING_RATE:
             return values.rate
         case SlotKind.CONSTANT:
-            return copy.deepcopy(slot.value)
+            is_shared = isinstance(slot.value, np.random.RandomState)  # the global generator, which is seeded
+            return slot.value if is_shared else copy.deepcopy(slot.value)
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
         case SlotKind.DICTIONARY | SlotKind.CONTAINER:

@@ -45,13 +45,12 @@ INDIFFERENT: dict[str, object] = {
     **dict.fromkeys((*LEARNING_RATES, "reg", "l2", "weightdecay", "momentum", "lambda"), 0.0),
     **dict.fromkeys(("regularizer", "initializer", "init"), None),
     **dict.fromkeys(OPTIMIZERS, Optimizer()),
-    **dict.fromkeys(("rng", "prng", "nprng"), np.random.default_rng(0)),
     **dict.fromkeys(("training", "istraining", "train", "trainable"), True),
     **dict.fromkeys(("verbose", "debug"), False),
     **dict.fromkeys(("seed", "randomstate"), 0),
 }
 #: What a generator of random numbers is called. Code is given NumPy's global one, which is seeded before each call.
-_GENERATORS = ("rng", "generator", "prng", "rs")
+GENERATORS = ("rng", "generator", "prng", "nprng", "rs")
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
 
@@ -166,7 +165,7 @@ def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value:
 
 def generator_for(parameter: inspect.Parameter) -> Slot | None:
     """Return the slot of an argument for a generator of random numbers, also of one that is None by default."""
-    is_one = word(parameter.name) in _GENERATORS and (parameter.default is EMPTY or parameter.default is None)
+    is_one = word(parameter.name) in GENERATORS and (parameter.default is EMPTY or parameter.default is None)
     numpys = np.random.random.__self__  # type: ignore[attr-defined]
     return slot_for(parameter, SlotKind.CONSTANT, value=numpys) if is_one else None
 
