@@ -156,10 +156,10 @@ class _Run:
             needs_cache = has(SlotKind.CACHE, reading.backward)
             is_required = any(not s.has_default or (needs_cache and instance is not None) for s in contexts)
             values = replace(values, context=self._context(values)) if is_required else values
-            returned = reading.call("forward", instance, values)
+            returned = self._call_forward(instance, values)
             if contexts and needs_cache and not is_required and not has_cache(reading, returned):
                 values = replace(values, context=self._context(values))  # which forward fills only if it is given one
-                returned = reading.call("forward", instance, values)
+                returned = self._call_forward(instance, values)
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
                 raise error.__cause__ from error
