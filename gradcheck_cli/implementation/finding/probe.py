@@ -122,8 +122,9 @@ class Probe:
         case = self.case(guess)
         if not (case.shape or self.is_class) or case.impossible():
             return None
-        problem = LAYER.problem(case)
-        studied = tuple(studied_of(reading, case, problem) for reading in guess.readings)
+        problem, is_number = LAYER.problem(case), not guess.readings[0].reduced and not out[0].ndim
+        meant = (one for one in guess.readings if not (is_number and one.reduced))  # there is nothing to sum
+        studied = tuple(studied_of(reading, case, problem) for reading in meant)
         fits = ((reading, fit_of(reading, case, problem, slope=False)) for reading in studied)
         fitting = ((reading, fit.unused) for reading, fit in fits if fit.fits)
         first, unused = next(fitting, (None, 0))
