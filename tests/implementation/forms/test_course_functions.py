@@ -12,6 +12,7 @@ from gradcheck_cli.implementation.finding.examine import examine
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.loading.load import Loader
 from tests.implementation.forms.checked import Form
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -219,9 +220,10 @@ NETWORKS = {
 }
 
 
+@in_parts(2)
 @pytest.mark.parametrize("forms", [VECTORS, ORDERS, MATRICES, ARGUMENTS, RETURNED, LOSSES, NETWORKS])
-def test_functions_of_courses_are_understood(forms: dict[str, Form], tmp_path: Path) -> None:
-    for number, form in enumerate(forms.values()):
+def test_functions_of_courses_are_understood(forms: dict[str, Form], part: int, tmp_path: Path) -> None:
+    for number, form in enumerate([*forms.values()][part::2]):
         (folder := tmp_path / str(number)).mkdir()
         form.assert_understood(folder)
 
