@@ -70,10 +70,14 @@ def _without_gradient(reading: Reading) -> list[str]:
     data = [name for name in reading.inputs if name not in (*reading.held, *reading.lacking)]
     labels = returned_names(reading.code.backward) if reading.held and callable(reading.code.backward) else ()
     own = [label for label in labels if word(label) not in FILLED_GRADIENTS]
-    words = reading.vocabulary.inputs
-    named = [name for one in own for name in data if any(is_gradient_name(one, called) for called in words[name])]
+    named = [name for one in own for name in data if _is_named(one, name, reading)]
     is_told = len(named) == len(own) == len(labels) - 1
     return [name for name in data if name not in named] if is_told else []
+
+
+def _is_named(label: str, name: str, reading: Reading) -> bool:
+    """Tell whether what is returned is called after an input, by whatever name people have for that."""
+    return any(is_gradient_name(label, called) for called in reading.vocabulary.inputs[name])
 
 
 def _fits_one_sample_too(reading: Reading) -> bool:
@@ -105,8 +109,7 @@ def _named_order(reading: Reading) -> list[str]:
         return []
     labels = [one for one in returned_names(backward) if word(one) not in FILLED_GRADIENTS]
     left = [name for name in reading.inputs if name not in reading.held]
-    words = reading.vocabulary.inputs
-    meant = [next((n for n in left if any(is_gradient_name(one, c) for c in words[n])), "") for one in labels]
+    meant = [next((name for name in left if _is_named(one, name, reading)), "") for one in labels]
     others = iter([name for name in left if name not in meant])
     order = [name or next(others, "") for name in meant] if any(meant) and len(labels) <= len(left) else []
     return [*order, *reading.held] if order else []

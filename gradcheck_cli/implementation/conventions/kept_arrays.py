@@ -24,7 +24,8 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import Array
 
-_POSITIVE = (0.5, 1.5)
+#: Where what is defined for positive numbers only is.
+POSITIVE = (0.5, 1.5)
 _MOST_ARRAYS = 40  #: of an instance that are moved to see whether the output depends on them
 _LONGEST, _MOST_LENGTHS = 32, 4  #: of axes of fixed lengths
 
@@ -38,7 +39,7 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
         studied = replace(reading, found=Found(kept=kept, studied=True), order=(*reading.order, *kept))
         out, _ = call_forward(studied, with_kept(studied, problem))
         if not are_finite(out):  # such as the root of a variance that is kept
-            studied = replace(studied, found=replace(studied.found, within=_POSITIVE))
+            studied = replace(studied, found=replace(studied.found, within=POSITIVE))
         return with_gradients(studied, case, with_kept(studied, problem))
     return reading
 
@@ -85,7 +86,7 @@ def _kept(reading: Reading, problem: Problem) -> dict[str, tuple[Path, ...]]:
     for paths in own:  # what is multiplied by zero shows nothing
         value = value_at(redrawn, paths[0])
         for path in paths:
-            put(redrawn, path, drawn(source, value.shape, _POSITIVE).astype(value.dtype))
+            put(redrawn, path, drawn(source, value.shape, POSITIVE).astype(value.dtype))
 
     def out_with(instance: object, moved: tuple[Path, ...]) -> list[Array] | None:
         twin = copied(instance)

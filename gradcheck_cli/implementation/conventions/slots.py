@@ -193,6 +193,8 @@ def classify(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Itera
 
 def indifferent(parameter: inspect.Parameter) -> Slot | None:
     """Say what is given for an argument that cannot change what is computed, if it needs anything to be given."""
+    if generator := generator_for(parameter):
+        return generator
     reduced = word(parameter.name)
     is_needed = parameter.default is EMPTY or (reduced in OPTIMIZERS and parameter.default is None)
     value = INDIFFERENT.get(reduced, EMPTY) if is_needed else EMPTY

@@ -24,7 +24,6 @@ from gradcheck_cli.implementation.conventions.slots import (
     LEARNING_RATES,
     Slot,
     SlotKind,
-    generator_for,
     indifferent,
     parameters_of,
     slot_for,
@@ -105,11 +104,7 @@ def _setting(parameter: Parameter) -> Slot | None:
     if name in LEARNING_RATES:
         return slot_for(parameter, SlotKind.LEARNING_RATE)
     is_flag = INDIFFERENT.get(name) is True  # whether it is trained, also where that is False by default
-    return (
-        slot_for(parameter, SlotKind.CONSTANT, value=True)
-        if is_flag
-        else generator_for(parameter) or indifferent(parameter)
-    )
+    return slot_for(parameter, SlotKind.CONSTANT, value=True) if is_flag else indifferent(parameter)
 
 
 def _settings_of(parameters: list[Parameter]) -> dict[str, Slot]:

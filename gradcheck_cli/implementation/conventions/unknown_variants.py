@@ -17,6 +17,8 @@ from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, is_context, with_meaning, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers.elementwise.elementwise import sigmoid
+from gradcheck_cli.layers.rowwise.softmax_activation import softmax
 from gradcheck_cli.numeric.arrays import Array
 
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
@@ -62,15 +64,10 @@ def _of_scores(reading: Reading) -> Iterator[Reading]:
         yield replace(reading, order=(others[0],), found=without, encoding=encoding, notes=(*reading.notes, note))
 
 
-def _softmax(scores: Array, axis: int) -> Array:
-    shares = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=axis, keepdims=True))
-
-
 _PROBABILITIES: Mapping[str, Callable[[Array], Array]] = {
-    "softmax": partial(_softmax, axis=-1),
-    "softmax of columns": partial(_softmax, axis=0),
-    "sigmoid": lambda scores: np.asarray(1 / (1 + np.exp(-scores))),
+    "softmax": partial(softmax, axis=-1),
+    "softmax of columns": partial(softmax, axis=0),
+    "sigmoid": sigmoid,
 }
 
 

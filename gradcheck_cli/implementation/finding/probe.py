@@ -18,7 +18,7 @@ from gradcheck_cli.implementation.conventions.arguments import Values
 from gradcheck_cli.implementation.conventions.containers import Context
 from gradcheck_cli.implementation.conventions.gradient_fit import fit_of
 from gradcheck_cli.implementation.conventions.instances import with_kept
-from gradcheck_cli.implementation.conventions.kept_arrays import studied_of
+from gradcheck_cli.implementation.conventions.kept_arrays import POSITIVE, studied_of
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import number_first, with_cache_last
 from gradcheck_cli.implementation.conventions.running import implementation_of
@@ -41,8 +41,8 @@ _DRAWS = 3  #: in one of which an output must depend on an array
 #: Less than an output that depends on an input changes by where the input does by some percent.
 _ROUNDINGS = 1e-6
 
-#: Where inputs lie for which forward is defined for positive numbers only; or for probabilities, where those are wrong.
-_POSITIVE, PROBABILITIES = (0.5, 1.5), (0.1, 0.9)
+#: Where inputs lie for which forward is defined for probabilities only.
+PROBABILITIES = (0.1, 0.9)
 
 
 @frozen
@@ -111,7 +111,7 @@ class Probe:
         Inputs lie where forward is defined. Of a class, the readings are those that fit, with what it keeps.
         """
         self.calls += 1
-        for within in [guess.within] if guess.within else [None, _POSITIVE, PROBABILITIES]:
+        for within in [guess.within] if guess.within else [None, POSITIVE, PROBABILITIES]:
             guess = replace(guess, within=within)
             out = self.forward(guess)
             if out is None or are_finite(out):
@@ -266,7 +266,7 @@ def _outputs(returned: Iterable[Any]) -> list[Array] | None:
 @cache  # the same few arrays are drawn for thousands of calls, which took longer than the calls
 def _draw_array(seed: int, shape: tuple[int, ...], within: Interval | None, moved_beyond: int | None) -> Array:
     numbers = np.random.default_rng(seed)
-    value = np.asarray(numbers.uniform(*(within or _POSITIVE), shape))
+    value = np.asarray(numbers.uniform(*(within or POSITIVE), shape))
     value = value if within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
     if moved_beyond is None:
         return value

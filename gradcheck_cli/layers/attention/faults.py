@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from gradcheck_cli.layers.attention.attention import AttentionCase
 from gradcheck_cli.layers.attention.multihead_attention import (
     MultiheadAttentionCase,
@@ -27,16 +25,10 @@ from gradcheck_cli.layers.framework.fault import (
     replaced_in_forward,
 )
 from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.rowwise.softmax_activation import softmax
 from gradcheck_cli.numeric.arrays import Array
 
 AnyCase = AttentionCase | MultiheadAttentionCase
-
-
-def softmax(scores: Array, axis: int = 2) -> Array:
-    """Return the shares of exp(scores) along an axis; of scores that are all -inf, NaN."""
-    exps = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    return np.asarray(exps / exps.sum(axis=axis, keepdims=True))
-
 
 #: Beside softmax, what a reshape alone makes of an array whose heads are to be split, or of heads to be joined.
 _SCOPE = {
@@ -51,7 +43,7 @@ _FORWARD = """
     root = np.sqrt(q.dtype.type(q.shape[2]))
     unmasked = q @ k.swapaxes(1, 2) / root
     scores = unmasked if mask is None else np.where(mask, unmasked, q.dtype.type(-np.inf))
-    p = softmax(scores)
+    p = softmax(scores, 2)
     heads = p @ v
 """
 _BACKWARD = """
@@ -170,7 +162,7 @@ def _wrong_ways_back(case: AnyCase) -> Iterator[EquationFault]:
         yield fault("matrix-not-transposed", "p is not transposed", _DV, "dv = p @ dout")
         yield fault("matrix-not-transposed", "ds is not transposed", "dk = ds' q / sqrt(D).", "dk = ds @ q / root")
     if case.mask != "none":
-        yield fault("mask-ignored", "the mask is missing", _SEEN, "p = softmax(unmasked)")
+        yield fault("mask-ignored", "the mask is missing", _SEEN, "p = softmax(unmasked, 2)")
 
 
 def _wrong_scores(case: AnyCase) -> Iterator[EquationFault]:
@@ -189,7 +181,7 @@ def _wrong_scores(case: AnyCase) -> Iterator[EquationFault]:
         yield from fault_table(
             _SEEN,
             ("mask-ignored", "the mask is missing", "scores = unmasked"),
-            ("mask-ignored", after, "p = softmax(unmasked) * mask"),
+            ("mask-ignored", after, "p = softmax(unmasked, 2) * mask"),
             ("mask-ignored", "a score that is hidden is 0, not -inf", "scores = np.where(mask, unmasked, 0)"),
             ("mask-inverted", inverted, "scores = np.where(mask, -1e9, unmasked)"),
         )

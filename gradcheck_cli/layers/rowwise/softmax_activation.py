@@ -75,10 +75,15 @@ def rows_layer(
     )
 
 
+def softmax(scores: Array, axis: int) -> Array:
+    """Return the shares of exp(scores) along an axis; of scores that are all -inf, NaN."""
+    exps = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return np.asarray(exps / exps.sum(axis=axis, keepdims=True))
+
+
 def softmax_forward(x: Array) -> tuple[Array, Array]:
     """Return p = exp(x) / sum_c exp(x) of each row, and it again as the cache."""
-    exps = np.exp(x - x.max(axis=1, keepdims=True))
-    p = exps / exps.sum(axis=1, keepdims=True)
+    p = softmax(x, axis=1)
     return p, p
 
 
