@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,12 @@ def uses_tensors(code: Any) -> bool:
 def is_of_torch(value: object) -> bool:
     """Tell whether a module, class or function belongs to PyTorch."""
     name: object = None
-    if isinstance(value, ModuleType):
+    kind = type(value)  # `isinstance` may ask the value for its class, which is the user's code
+    if issubclass(kind, ModuleType):
         name = vars(value).get("__name__")
-    elif inspect.isclass(value):
+    elif issubclass(kind, type):
         name = type.__getattribute__(value, "__module__")
-    elif inspect.isfunction(value):
+    elif issubclass(kind, FunctionType):
         name = value.__module__
     return isinstance(name, str) and name.partition(".")[0] == _TORCH
 
